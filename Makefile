@@ -1,0 +1,37 @@
+PYTHON ?= python3
+# Where `make reproduce` trains; runs that are already there are kept.
+OUT ?= runs/reproduced
+
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: help book test reproduce clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: $(READY) ## get the data, execute all notebooks, build the HTML book
+	$(BIN)/python -m moda.data
+	$(BIN)/python notebooks/execute.py
+	$(BIN)/jupyter-book build book --all -n -W --keep-going
+	@echo "The book is at book/_build/html/index.html"
+
+test: $(READY) ## unit tests, notebooks against their outputs, a real training, the book's build
+	$(BIN)/python -m moda.data
+	$(BIN)/pytest
+
+reproduce: $(READY) ## train everything from scratch into OUT, execute the notebooks on it, compare
+	$(BIN)/python -m moda.data
+	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python -m moda.reproduce
+	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python notebooks/execute.py --to $(OUT)/notebooks
+	$(BIN)/python -m moda.reproduce --compare $(OUT)
+
+clean: ## remove what was built; the environment, the data and trained runs stay
+	rm -rf book/_build
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@

@@ -1,0 +1,67 @@
+"""Execute the notebooks: each NN-name.md becomes NN-name.ipynb, with outputs and without churn.
+
+`python notebooks/execute.py [--to FOLDER] [NAME ...]`. A second run of the same code on the same
+machine gives the same files. A notebook that fails leaves its old file as it was.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from tqdm import tqdm
+
+HERE = Path(__file__).resolve().parent
+
+
+def execute(source: Path, target: Path) -> None:
+    """Executes the MyST notebook `source` in its folder and writes it, cleaned, to `target`."""
+    notebook = jupytext.read(source)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02}"  # jupytext's are random
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / target.name
+        nbformat.write(notebook, path)
+        papermill.execute_notebook(path, path, cwd=source.parent, kernel_name="python3", progress_bar=False)
+        notebook = nbformat.read(path, as_version=4)
+    nbformat.write(_without_churn(notebook), target)
+
+
+def _without_churn(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drops what papermill and Jupyter note of times, paths and versions."""
+    for name in ("papermill", "language_info"):
+        notebook.metadata.pop(name, None)
+    for cell in notebook.cells:
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+        if not cell.metadata.get("tags"):
+            cell.metadata.pop("tags", None)
+    return notebook
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="such as 04-clasificador; all of them if none"
+    )
+    parser.add_argument("--to", type=Path, default=HERE, metavar="FOLDER", help="where the ipynb files go")
+    arguments = parser.parse_args()
+    sources = [HERE / f"{name}.md" for name in arguments.names] or sorted(HERE.glob("[0-9]*.md"))
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    progress = tqdm(sources, unit="notebook")
+    for source in progress:
+        progress.set_description(source.stem)
+        try:
+            execute(source, arguments.to / f"{source.stem}.ipynb")
+        except PapermillExecutionError as error:
+            sys.exit(f"\n{source.name} failed:\n{error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Helpers of the book: data, models, training, runs and figures of the reproduced paper."""

@@ -1,0 +1,251 @@
+"""Fashion-MNIST as resident tensors (paper, section I and III).
+
+`load()` finds the four files, or fetches them, verifies them and lets torchvision read them.
+The order of the sources: the folder given (argument or FASHION_MNIST_DIR), `data/` in the project,
+Debian's package where it is installed, torchvision's download, Debian's package fetched without root.
+"""
+
+import gzip
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+PROJECT = Path(__file__).resolve().parents[2]
+DATA_FOLDER = PROJECT / "data"
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+DEBIAN_PACKAGE = "dataset-fashion-mnist"
+
+# SHA-256 of the unpacked files, whatever the source.
+FILES = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+# One value for the whole set: part of every run's name.
+CHECKSUM = hashlib.sha256("".join(FILES.values()).encode()).hexdigest()
+
+# Labels 0 to 9, as in the paper's Fig. 7.
+CLASSES = (
+    "Manga corta",
+    "Pantalón",
+    "Buzo",
+    "Vestido",
+    "Abrigo",
+    "Sandalia",
+    "Manga larga",
+    "Zapatilla",
+    "Bolso",
+    "Bota",
+)
+
+TRAIN_SIZE = 50_000
+# Fixed, so that every run, whatever its seed, is validated on the same 10000 images.
+SPLIT_SEED = 0
+
+
+class DataError(RuntimeError):
+    """The data set is missing, damaged or out of reach; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """`images`: uint8 (M, 28, 28), 0 black to 255 white; `labels`: int64 (M,), 0 to 9."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index) -> "Images":
+        """The selected images: `index` is a slice or a tensor of positions."""
+        return Images(self.images[index], self.labels[index])
+
+    def to(self, device) -> "Images":
+        return Images(self.images.to(device), self.labels.to(device))
+
+    @property
+    def pixels(self) -> Tensor:
+        """The images as the networks take them: float32 (M, 1, 28, 28) in [0, 1]."""
+        return self.images.unsqueeze(1).float().div_(255)
+
+
+@dataclass(frozen=True)
+class FashionMNIST:
+    """50000 training, 10000 validation and 10000 test images (paper, section III)."""
+
+    train: Images
+    validation: Images
+    test: Images
+
+
+def load(folder: str | os.PathLike | None = None) -> FashionMNIST:
+    """Read the data set from the first source that has it (see the module's docstring).
+
+    The 60000 training images are split by a permutation seeded with SPLIT_SEED, so every prefix of
+    `train` is a random sample too. Raises DataError with what to do.
+    """
+    files = _locate(folder)
+    read = _torchvision().datasets.mnist
+    train, test = (
+        Images(
+            read.read_image_file(str(files / f"{part}-images-idx3-ubyte")),
+            read.read_label_file(str(files / f"{part}-labels-idx1-ubyte")),
+        )
+        for part in ("train", "t10k")
+    )
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    train = train[order]
+    return FashionMNIST(train[:TRAIN_SIZE], train[TRAIN_SIZE:], test)
+
+
+def _locate(folder: str | os.PathLike | None) -> Path:
+    """The folder that holds the four files, plain and verified."""
+    chosen = folder or os.environ.get("FASHION_MNIST_DIR")
+    for place in [Path(chosen)] if chosen else [DATA_FOLDER, DEBIAN_FOLDER]:
+        files = _files_in(place)
+        if files and any(path.suffix == ".gz" for path in files.values()):
+            return _install(files)
+        if files:
+            for name, path in files.items():
+                _content(name, path)
+            return next(iter(files.values())).parent
+    if chosen:
+        raise DataError(
+            f"{chosen} does not hold Fashion-MNIST. It needs the files {', '.join(FILES)}, plain or "
+            ".gz, in it or in FashionMNIST/raw below it. Correct the folder, or unset "
+            "FASHION_MNIST_DIR to let the project fetch the data."
+        )
+    return _fetch()
+
+
+def _files_in(place: Path) -> dict[str, Path] | None:
+    """The four files below `place`, plain or compressed; None unless all are there."""
+    for folder in (place, place / "FashionMNIST" / "raw"):  # the second is torchvision's layout
+        for suffix in ("", ".gz"):
+            files = {name: folder / f"{name}{suffix}" for name in FILES}
+            if all(path.is_file() for path in files.values()):
+                return files
+    return None
+
+
+def _content(name: str, path: Path) -> bytes:
+    """The unpacked bytes of the file called `name`; DataError unless they are the published ones."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}). Delete it and run again.") from error
+    checksum = hashlib.sha256(content).hexdigest()
+    if checksum != FILES[name]:
+        raise DataError(
+            f"{path} is not the published file of Fashion-MNIST: its SHA-256 is {checksum}, not "
+            f"{FILES[name]}. Delete it and run again."
+        )
+    return content
+
+
+def _install(files: dict[str, Path]) -> Path:
+    """Unpack verified `files` into DATA_FOLDER, each under another name until it is whole."""
+    contents = {name: _content(name, path) for name, path in files.items()}
+    DATA_FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=DATA_FOLDER) as scratch:
+        for name, content in contents.items():
+            partial = Path(scratch) / name
+            partial.write_bytes(content)
+            partial.replace(DATA_FOLDER / name)
+    return DATA_FOLDER
+
+
+def _fetch() -> Path:
+    """Fill DATA_FOLDER from the first source that can be reached."""
+    reasons = []
+    for fetch in (_download_with_torchvision, _download_with_apt):
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                fetch(Path(scratch))
+                files = _files_in(Path(scratch))
+                if not files:
+                    raise DataError("it does not hold the four files")
+                return _install(files)
+            except (DataError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+                reasons.append(f"- {fetch.__doc__}: {' '.join(str(error).split())}")
+    raise DataError(
+        "Fashion-MNIST is not on this machine and could not be fetched:\n"
+        + "\n".join(reasons)
+        + f"\nConnect to the network, or install Debian's package {DEBIAN_PACKAGE}, or put the four "
+        f"files {', '.join(FILES)} (plain or .gz) into {DATA_FOLDER}, or set FASHION_MNIST_DIR to "
+        "the folder that holds them."
+    )
+
+
+def _download_with_torchvision(scratch: Path) -> None:
+    """torchvision's download"""
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(30)  # torchvision sets none: a silent network would hang for ever
+    try:
+        _torchvision().datasets.FashionMNIST(scratch, download=True)
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+def _download_with_apt(scratch: Path) -> None:
+    """Debian's package through apt-get"""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise DataError("apt-get and dpkg-deb are not on this machine")
+    # Lists and cache of its own, so that it needs no rights over the system's.
+    apt = ["apt-get", "-qq", f"-oDir::State::Lists={scratch}/lists", f"-oDir::Cache={scratch}/cache"]
+    apt += ["-oAPT::Sandbox::User=", "-oAPT::Update::Error-Mode=any"]
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (scratch / folder).mkdir(parents=True)
+    for command in (
+        [*apt, "update"],
+        [*apt, "download", DEBIAN_PACKAGE],
+        ["sh", "-c", f"dpkg-deb -x {DEBIAN_PACKAGE}_*.deb ."],
+    ):
+        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=600)
+        if done.returncode:
+            raise DataError(f"{' '.join(command)} failed: {done.stderr[-500:]}")
+    for path in scratch.glob(f"{str(DEBIAN_FOLDER)[1:]}/*.gz"):
+        path.rename(scratch / path.name)
+
+
+def _torchvision():
+    """torchvision, also where its compiled operators cannot load.
+
+    PyPI's torchvision is built for CUDA; beside a CPU-only torch its import fails for want of two
+    operators that only detection models use. Declared by hand, the rest of it works.
+    """
+    try:
+        import torchvision
+    except RuntimeError as error:
+        if "operator torchvision::nms does not exist" not in str(error):
+            raise
+        declared = torch.library.Library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _DECLARED.append(declared)
+        import torchvision
+    import torchvision.datasets
+
+    return torchvision
+
+
+# A torch.library.Library takes its operators with it when it is collected.
+_DECLARED: list = []
+
+if __name__ == "__main__":
+    try:
+        print(f"Fashion-MNIST: {_locate(None)}")
+    except DataError as error:
+        sys.exit(str(error))

@@ -1,0 +1,212 @@
+"""The paper's figures, one function each, with Spanish labels. Each returns the matplotlib figure.
+
+A colour means the same in all of them: red, solid, the training set; blue, dashed, the validation
+set; green the test set; grey what the paper reports.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor, nn
+
+from moda import paper
+from moda.data import CLASSES, Images
+from moda.models import Autoencoder, trace
+
+# Tol's vibrant scheme: apart for colour-blind readers too.
+TRAINING, VALIDATION, TEST, PAPER = "#CC3311", "#0077BB", "#009988", "#777777"
+
+
+def use_style() -> None:
+    """The book's look, and images of double density in notebooks."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    plt.style.use(Path(__file__).with_name("moda.mplstyle"))
+    set_matplotlib_formats("retina")
+
+
+def samples(images: Images, per_class: int = 3) -> Figure:
+    """Fig. 1: the first `per_class` images of each class, five classes side by side."""
+    figure, axes = plt.subplots(2 * per_class, 5, figsize=(6.4, 1.45 * 2 * per_class))
+    for label, name in enumerate(CLASSES):
+        block, column = divmod(label, 5)
+        rows = axes[block * per_class : (block + 1) * per_class, column]
+        for axis, image in zip(rows, images.images[images.labels == label]):
+            _show(axis, image)
+        rows[0].set_title(name)
+    return figure
+
+
+# How Fig. 2 draws what a layer gives: its name there, and a pale colour by kind of operation.
+_OPERATIONS = {
+    nn.Conv2d: ("convolución\n{0.kernel_size[0]}×{0.kernel_size[1]}", "#BBCCEE"),
+    nn.MaxPool2d: ("max pooling\n{0.kernel_size}×{0.kernel_size}", "#CCDDAA"),
+    nn.Flatten: ("aplanado", "#EEEEBB"),
+    nn.Linear: ("lineal", "#EEEEBB"),
+    nn.Unflatten: ("reordenado", "#EEEEBB"),
+    nn.ConvTranspose2d: (
+        "conv. transp.\n{0.kernel_size[0]}×{0.kernel_size[1]}, paso {0.stride[0]}",
+        "#BBCCEE",
+    ),
+}
+_CODE_COLOUR = "#FFCCCC"
+
+
+def architecture(model: Autoencoder) -> Figure:
+    """Fig. 2: the stages of the autoencoder to scale, encoder above and decoder below.
+
+    A map is drawn as sheets as wide as it is, one for every four channels; a vector as a bar.
+    """
+    stages = {"encoder": [((1, 28, 28), "imagen", "white")], "decoder": []}
+    for part, layer, shape in trace(model):
+        if type(layer) in _OPERATIONS:
+            name, colour = _OPERATIONS[type(layer)]
+            stages[part].append((shape, name.format(layer), colour))
+    code, name, _ = stages["encoder"].pop()
+    stages["encoder"].append((code, name, _CODE_COLOUR))
+    stages["decoder"].insert(0, (code, "código", _CODE_COLOUR))
+    figure, axes = plt.subplots(2, 1, figsize=(7.6, 4.6))
+    columns = max(len(row) for row in stages.values())
+    for axis, title, row in zip(axes, ("Codificador", "Decodificador"), stages.values()):
+        before = 0.0
+        for column, (shape, name, colour) in enumerate(row):
+            half = _draw_stage(axis, column, shape, colour)
+            axis.text(column, -0.62, "×".join(map(str, shape)), ha="center", va="top")
+            axis.text(column, -0.86, name, ha="center", va="top", size=9.5, color="#444444")
+            if column:
+                arrow = {"arrowstyle": "->", "color": "#444444", "shrinkA": 0, "shrinkB": 0}
+                axis.annotate(
+                    "", (column - half - 0.04, 0), (column - 1 + before + 0.04, 0), arrowprops=arrow
+                )
+            before = half
+        axis.set(xlim=(-0.5, columns - 0.5), ylim=(-1.25, 0.6), aspect="equal")
+        axis.set_title(title, loc="left")
+        axis.axis("off")
+    return figure
+
+
+def _draw_stage(axis: Axes, x: float, shape: tuple[int, ...], colour: str) -> float:
+    """Draws a map (C, H, W) or a vector (n,) centred at (`x`, 0); half the width of the drawing."""
+    if len(shape) == 1:
+        width, height, sheets = 0.1, min(1.2, 0.75 * (shape[0] / 800) ** 0.5), 1
+    else:
+        width, height, sheets = 0.75 * shape[2] / 28, 0.75 * shape[1] / 28, max(1, shape[0] // 4)
+    step = 0.025
+    depth = step * (sheets - 1)
+    for sheet in reversed(range(sheets)):
+        corner = (x - (width + depth) / 2 + sheet * step, -(height + depth) / 2 + sheet * step)
+        axis.add_patch(Rectangle(corner, width, height, facecolor=colour, edgecolor="#444444", lw=0.7))
+    return (width + depth) / 2
+
+
+def reconstructions(originals: Tensor, outputs: Tensor, labels: Tensor) -> Figure:
+    """Figs. 3 and 5: images above, what the autoencoder makes of them below; both (M, 28, 28) in [0, 1]."""
+    figure, axes = plt.subplots(2, len(labels), figsize=(2.7 * len(labels), 5.2), squeeze=False)
+    for column, label in enumerate(labels):
+        _show(axes[0, column], originals[column], vmax=1)
+        _show(axes[1, column], outputs[column], vmax=1)
+        axes[0, column].set_title(CLASSES[label])
+    axes[0, 0].set_ylabel("Entrada")
+    axes[1, 0].set_ylabel("Salida")
+    return figure
+
+
+def _show(axis: Axes, image: Tensor, vmax: float = 255) -> None:
+    axis.imshow(image.numpy(), vmin=0, vmax=vmax)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+
+
+def autoencoder_curves(histories: Sequence[pd.DataFrame]) -> Figure:
+    """Fig. 4: ECM per epoch; left the first run, right the mean of all with a band of one deviation."""
+    figure, (left, right) = plt.subplots(1, 2, sharey=True)
+    _curves(left, histories[0], "loss")
+    left.set(title="Una corrida", ylabel="ECM")
+    runs = pd.concat(histories).groupby("epoch")
+    mean, spread = runs.mean(), runs.std(ddof=1).fillna(0)
+    _curves(right, mean, "loss", spread)
+    right.set_title(f"Promedio de {len(histories)} corridas" if len(histories) > 1 else "Promedio")
+    right.legend()
+    return figure
+
+
+def classifier_curves(history: pd.DataFrame) -> Figure:
+    """Fig. 6: Exactitud per epoch on the left, cross entropy on the right."""
+    figure, (left, right) = plt.subplots(1, 2)
+    _curves(left, 100 * history.filter(like="accuracy"), "accuracy")
+    left.set(ylabel="Exactitud (%)")
+    _curves(right, history, "loss")
+    right.set(ylabel="Entropía cruzada")
+    right.legend()
+    return figure
+
+
+def _curves(axis: Axes, history: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:
+    """The training and validation curves of `metric`, with a band of `spread` to each side."""
+    for part, label, colour, line in (
+        ("train", "Entrenamiento", TRAINING, "-"),
+        ("validation", "Validación", VALIDATION, "--"),
+    ):
+        values = history[f"{part}_{metric}"]
+        axis.plot(values.index, values, line, color=colour, label=label)
+        if spread is not None:
+            band = spread[f"{part}_{metric}"]
+            axis.fill_between(values.index, values - band, values + band, color=colour, alpha=0.2, lw=0)
+    axis.set_xlabel("Época")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def confusion(percentages: pd.DataFrame) -> Figure:
+    """Fig. 7: the confusion matrix in % of its rows."""
+    figure, axis = plt.subplots(figsize=(7.6, 6.6))
+    _heatmap(axis, percentages, cmap="Blues", vmin=0, vmax=100, fmt=".2f")
+    return figure
+
+
+def confusion_difference(percentages: pd.DataFrame) -> Figure:
+    """A confusion matrix in % of its rows less the paper's (Fig. 7), in percentage points."""
+    figure, axis = plt.subplots(figsize=(7.6, 6.6))
+    difference = percentages - paper.CONFUSION
+    limit = difference.abs().to_numpy().max()
+    _heatmap(axis, difference, cmap="PuOr", vmin=-limit, vmax=limit, fmt="+.2f")
+    return figure
+
+
+def _heatmap(axis: Axes, matrix: pd.DataFrame, **options) -> None:
+    sns.heatmap(matrix, annot=True, annot_kws={"size": 9}, square=True, cbar=False, ax=axis, **options)
+    axis.set(xlabel="Predicciones del modelo", ylabel="Etiquetas verdaderas")
+    axis.tick_params(length=0)
+    axis.set_xticks(axis.get_xticks(), axis.get_xticklabels(), rotation=45, ha="right")
+
+
+def comparison(results: pd.DataFrame) -> Figure:
+    """Exactitud for each N; `results` has the columns `n`, `accuracy` and `dead`, one row a run.
+
+    The bars are one standard error of a proportion over the 10000 test images. What `dead` names
+    (classes whose score is always 0) is written beside the run.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.8))
+    accuracy = results["accuracy"]
+    error = 100 * np.sqrt(accuracy * (1 - accuracy) / 10_000)
+    axis.errorbar(results["n"], 100 * accuracy, error, fmt="o", color=TEST, capsize=3, label="Aquí")
+    for run in results[results["dead"] != ""].itertuples():
+        place = {"xytext": (9, -4), "textcoords": "offset points", "size": 10, "color": TEST}
+        axis.annotate(f"sin puntaje:\n{run.dead}", (run.n, 100 * run.accuracy), **place)
+    reported = {n: value for n, value in paper.ACCURACY.items() if n in set(results["n"])}
+    if reported:
+        values = [100 * value for value in reported.values()]
+        axis.plot(list(reported), values, "D", mfc="none", color=PAPER, ms=8, label="Artículo")
+    axis.set_xscale("log", base=2)
+    ticks = sorted(set(results["n"]))
+    axis.set_xticks(ticks, [str(n) for n in ticks])
+    axis.set(xlabel="N, neuronas de la capa oculta", ylabel="Exactitud de prueba (%)")
+    axis.legend()
+    return figure

@@ -1,0 +1,124 @@
+"""What describes a run, and the checks of the values that a reader may give a notebook.
+
+The errors are in Spanish, for they are read in the book's notebooks; each names the parameter, its
+value and the values that it may take.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field, fields
+
+import torch
+
+from moda.data import TRAIN_SIZE
+
+
+class ParameterError(ValueError):
+    """A parameter has a value that makes no sense; the message (Spanish) says which ones do."""
+
+
+@dataclass(frozen=True)
+class AutoencoderRun:
+    """One training of the autoencoder, from its initialisation. Paper's values by default."""
+
+    n: int = 64  # neurons of the hidden layer
+    dropout: float = 0.2
+    epochs: int = 15
+    seed: int = 0  # of initial weights, order of the images and dropout
+    batch_size: int = 64  # this and the next: not in the paper
+    learning_rate: float = 1e-3
+    train_size: int = TRAIN_SIZE  # the first so many of the training images
+
+    def __post_init__(self):
+        _check(self)
+
+
+@dataclass(frozen=True)
+class ClassifierRun:
+    """One training of the classifier on the encoder that `autoencoder` leaves. Paper's values by default."""
+
+    autoencoder: AutoencoderRun = field(default_factory=AutoencoderRun)
+    dropout: float = 0.2  # on the scores; the encoder keeps its own
+    epochs: int = 30
+    seed: int = 0
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    train_size: int = TRAIN_SIZE
+
+    def __post_init__(self):
+        _check(self)
+
+
+Run = AutoencoderRun | ClassifierRun
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device called `name`; "auto" is the first there is of CUDA, Apple's MPS and the CPU."""
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(device for device, there in available.items() if there)
+    if name not in list(available):  # a list, so that a name that cannot be hashed is an error too
+        raise ParameterError(_message("device", name, "«auto», «cpu», «cuda» o «mps»"))
+    if not available[name]:
+        there = ", ".join(f"«{device}»" for device, there in available.items() if there)
+        raise ParameterError(
+            f"El parámetro «device» vale {name!r}, un dispositivo que esta máquina no tiene. "
+            f"Puede ser «auto» o uno de los que hay: {there}."
+        )
+    return torch.device(name)
+
+
+def whole_numbers(name: str, value, like: str) -> list[int]:
+    """A parameter that lists values of the parameter `like`, such as `seeds` of `seed`.
+
+    Takes a list, a single number, or the text of either (papermill's -p passes a list as text).
+    """
+    try:
+        items = json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        items = None
+    items = [items] if isinstance(items, int) else items
+    try:
+        values = [checked(like, item) for item in items]
+    except (ParameterError, TypeError):
+        values = []
+    if not values or len(set(values)) < len(values):
+        rule = f"una lista de valores distintos, como [1, 2, 3], cada uno {_RULES[like][2]}"
+        raise ParameterError(_message(name, value, rule))
+    return values
+
+
+# Of each parameter: its type, whether it may have a value, and the same in words.
+_RULES = {
+    "n": (int, lambda v: v >= 1, "un entero mayor o igual que 1"),
+    "dropout": (float, lambda v: 0 <= v < 1, "un número mayor o igual que 0 y menor que 1"),
+    "epochs": (int, lambda v: v >= 1, "un entero mayor o igual que 1"),
+    "seed": (int, lambda v: 0 <= v < 2**63, "un entero mayor o igual que 0"),
+    "batch_size": (int, lambda v: v >= 1, "un entero mayor o igual que 1"),
+    "learning_rate": (float, lambda v: 0 < v < math.inf, "un número mayor que 0"),
+    "train_size": (int, lambda v: 1 <= v <= TRAIN_SIZE, f"un entero de 1 a {TRAIN_SIZE}"),
+}
+
+
+def _check(run: Run) -> None:
+    """Checks every field, and makes numbers of the declared type, so that 0 and 0.0 are one run."""
+    for item in fields(run):
+        if item.name in _RULES:
+            object.__setattr__(run, item.name, checked(item.name, getattr(run, item.name)))
+
+
+def checked(name: str, value) -> int | float:
+    """`value` as the parameter `name` takes it; ParameterError where it makes no sense."""
+    kind, allows, rule = _RULES[name]
+    numeric = isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if not numeric or not allows(value):
+        raise ParameterError(_message(name, value, rule))
+    return kind(value) + 0  # -0.0 is 0.0
+
+
+def _message(name: str, value, rule: str) -> str:
+    return f"El parámetro «{name}» vale {value!r}; debe ser {rule}."

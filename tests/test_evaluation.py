@@ -1,0 +1,114 @@
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from moda.data import CLASSES
+from moda.evaluation import (
+    autoencoder_metrics,
+    classifier_metrics,
+    confusion_matrix,
+    precision_recall,
+    predict,
+    reconstruct,
+    row_percentages,
+)
+from moda.models import Autoencoder, Classifier
+
+
+@pytest.fixture(scope="module")
+def images(fashion_mnist):
+    """More than one batch, the last of them incomplete."""
+    return fashion_mnist.test[:701]
+
+
+@pytest.fixture
+def autoencoder():
+    torch.manual_seed(0)
+    return Autoencoder(8)
+
+
+@pytest.fixture
+def classifier(autoencoder):
+    return Classifier(autoencoder.encoder)
+
+
+def test_autoencoder_metrics(autoencoder, images):
+    with torch.no_grad():
+        output = autoencoder.eval()(images.pixels)
+    expected = ((output - images.pixels) ** 2).mean().item()
+    assert autoencoder_metrics(autoencoder, images) == {"loss": pytest.approx(expected, rel=1e-5)}
+
+
+def test_classifier_metrics(classifier, images):
+    with torch.no_grad():
+        scores = classifier.eval()(images.pixels)
+    likelihood = scores.exp() / scores.exp().sum(1, keepdim=True)
+    loss = -likelihood[range(len(images)), images.labels].log().mean().item()
+    accuracy = (scores.argmax(1) == images.labels).float().mean().item()
+    assert classifier_metrics(classifier, images) == {
+        "loss": pytest.approx(loss, rel=1e-5),
+        "accuracy": pytest.approx(accuracy),
+    }
+
+
+def test_reconstruct_and_predict(autoencoder, classifier, images):
+    with torch.no_grad():
+        output, scores = autoencoder.eval()(images.pixels), classifier.eval()(images.pixels)
+    autoencoder.train()
+    classifier.train()
+    torch.testing.assert_close(reconstruct(autoencoder, images), output[:, 0])
+    assert torch.equal(predict(classifier, images), scores.argmax(1))
+
+
+@pytest.mark.parametrize("metrics", [autoencoder_metrics, classifier_metrics])
+def test_metrics_with_dropout(autoencoder, classifier, images, metrics):
+    model = autoencoder if metrics is autoencoder_metrics else classifier
+    with_dropout = metrics(model, images, dropout=True)
+    assert with_dropout["loss"] != metrics(model, images)["loss"]
+    torch.manual_seed(99)
+    assert metrics(model, images, dropout=True) == with_dropout
+
+
+def test_dropout_on_the_output_costs_what_it_must(autoencoder, images):
+    """A dropped output is 0, so its error is the image's own square."""
+    least = 0.2 * images.pixels.square().mean().item()
+    assert autoencoder_metrics(autoencoder, images, dropout=True)["loss"] > least
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_measuring_leaves_no_trace(autoencoder, images, dropout, training):
+    autoencoder.train(training)
+    state = torch.get_rng_state()
+    autoencoder_metrics(autoencoder, images, dropout=dropout)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(module.training is training for module in autoencoder.modules())
+    assert torch.is_grad_enabled()
+
+
+def test_confusion_matrix_has_the_true_class_in_rows():
+    confusion = confusion_matrix(torch.tensor([0, 0, 0, 9]), torch.tensor([0, 1, 1, 8]))
+    assert tuple(confusion.index) == tuple(confusion.columns) == CLASSES
+    assert confusion.loc["Manga corta", "Manga corta"] == 1
+    assert confusion.loc["Manga corta", "Pantalón"] == 2
+    assert confusion.loc["Bota", "Bolso"] == 1
+    assert confusion.to_numpy().sum() == 4
+
+
+def test_row_percentages():
+    confusion = confusion_matrix(torch.tensor([0, 0, 0, 0, 1]), torch.tensor([0, 0, 0, 1, 1]))
+    percentages = row_percentages(confusion)
+    assert percentages.loc["Manga corta", ["Manga corta", "Pantalón"]].tolist() == [75, 25]
+    assert percentages.loc["Pantalón", "Pantalón"] == 100
+
+
+def test_precision_and_recall():
+    """Of four cats three are found, besides one dog; of two dogs one is found; the bird never is."""
+    names = ["cat", "dog", "bird"]
+    confusion = pd.DataFrame([[3, 1, 0], [1, 1, 0], [0, 2, 0]], index=names, columns=names)
+    scores = precision_recall(confusion)
+    assert scores.loc["cat"].to_dict() == {"precision": 3 / 4, "recall": 3 / 4}
+    assert scores.loc["dog"].to_dict() == {"precision": 1 / 4, "recall": 1 / 2}
+    assert math.isnan(scores.loc["bird", "precision"]) and scores.loc["bird", "recall"] == 0

@@ -1,0 +1,99 @@
+"""The figures say in Spanish what they show, with the paper's colours and lines."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from moda import figures, paper
+from moda.models import Autoencoder
+
+
+@pytest.fixture(autouse=True)
+def no_window():
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+def history(offset: float = 0.0) -> pd.DataFrame:
+    columns = ["train_loss", "validation_loss", "train_accuracy", "validation_accuracy"]
+    values = np.linspace(0.9, 0.1, 12).reshape(3, 4) + offset
+    return pd.DataFrame(values, columns=columns, index=pd.RangeIndex(1, 4, name="epoch"))
+
+
+def test_samples_shows_every_class_by_name(fashion_mnist):
+    figure = figures.samples(fashion_mnist.train[:500], per_class=2)
+    assert len(figure.axes) == 20
+    titles = {axis.get_title() for axis in figure.axes} - {""}
+    assert {"Pantalón", "Manga larga"} <= titles and len(titles) == 10
+
+
+@pytest.mark.parametrize("n", [64, 5])
+def test_architecture_is_drawn_from_the_model(n):
+    figure = figures.architecture(Autoencoder(n))
+    texts = [[text.get_text() for text in axis.texts] for axis in figure.axes]
+    assert [shape for shape in texts[0] if shape[:1].isdigit()] == [
+        "1×28×28", "16×26×26", "16×13×13", "32×11×11", "32×5×5", "800", str(n),
+    ]  # fmt: skip
+    assert [shape for shape in texts[1] if shape[:1].isdigit()] == [
+        str(n),
+        "800",
+        "32×5×5",
+        "16×13×13",
+        "1×28×28",
+    ]
+
+
+def test_reconstructions_have_one_scale_above_and_below():
+    images = torch.rand(2, 28, 28)
+    figure = figures.reconstructions(images, images / 2, torch.tensor([9, 2]))
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["Bota", "Buzo"]
+    assert {axis.images[0].get_clim() for axis in figure.axes} == {(0, 1)}
+    assert [figure.axes[0].get_ylabel(), figure.axes[2].get_ylabel()] == ["Entrada", "Salida"]
+
+
+def test_autoencoder_curves_show_one_run_and_the_mean_of_all():
+    left, right = figures.autoencoder_curves([history(), history(0.2)]).axes
+    training, validation = left.lines
+    assert (training.get_color(), training.get_linestyle()) == (figures.TRAINING, "-")
+    assert (validation.get_color(), validation.get_linestyle()) == (figures.VALIDATION, "--")
+    np.testing.assert_allclose(training.get_ydata(), history()["train_loss"])
+    np.testing.assert_allclose(right.lines[1].get_ydata(), history(0.1)["validation_loss"])
+    assert right.get_title() == "Promedio de 2 corridas"
+    assert len(right.collections) == 2, "a band for each curve"
+    assert (left.get_xlabel(), left.get_ylabel()) == ("Época", "ECM")
+
+
+def test_classifier_curves_show_exactitud_in_percent_and_error():
+    left, right = figures.classifier_curves(history()).axes
+    np.testing.assert_allclose(left.lines[0].get_ydata(), 100 * history()["train_accuracy"])
+    np.testing.assert_allclose(right.lines[1].get_ydata(), history()["validation_loss"])
+    assert [axis.get_ylabel() for axis in (left, right)] == ["Exactitud (%)", "Entropía cruzada"]
+
+
+def test_confusion_prints_every_cell_with_two_decimals():
+    axis = figures.confusion(paper.CONFUSION).axes[0]
+    assert [text.get_text() for text in axis.texts[:3]] == ["83.90", "0.00", "1.60"]
+    assert len(axis.texts) == 100
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("Predicciones del modelo", "Etiquetas verdaderas")
+
+
+def test_confusion_difference_is_ours_less_the_papers():
+    axis = figures.confusion_difference(paper.CONFUSION + np.eye(10)).axes[0]
+    assert [text.get_text() for text in axis.texts[:2]] == ["+1.00", "+0.00"]
+
+
+def test_comparison_marks_the_papers_values_of_the_same_n():
+    results = pd.DataFrame({"n": [64, 32], "accuracy": [0.9, 0.8], "dead": ["", "Bolso"]})
+    (axis,) = figures.comparison(results).axes
+    reported = axis.lines[-1]
+    assert list(reported.get_xdata()) == [64]
+    np.testing.assert_allclose(reported.get_ydata(), [90.43])
+    assert [text.get_text() for text in axis.texts] == ["sin puntaje:\nBolso"]
+
+
+def test_papers_matrix_has_its_mean_accuracy_on_the_diagonal():
+    assert paper.CONFUSION.sum(axis=1).sub(100).abs().max() < 0.11, "rounded rows"
+    assert np.diag(paper.CONFUSION).mean() == pytest.approx(100 * paper.ACCURACY[64])

@@ -1,0 +1,130 @@
+import pytest
+import torch
+from torch import nn
+
+from moda.models import Autoencoder, Classifier, Encoder, trace
+
+
+def reference_layers(n: int, p: float) -> list[nn.Module]:
+    """The autoencoder, written out from the paper's appendix A1 as one list."""
+
+    def activated(layer: nn.Module) -> list[nn.Module]:
+        return [layer, nn.ReLU(), nn.Dropout(p)]
+
+    return [
+        *activated(nn.Conv2d(1, 16, 3)),
+        nn.MaxPool2d(2, 2),
+        *activated(nn.Conv2d(16, 32, 3)),
+        nn.MaxPool2d(2, 2),
+        nn.Flatten(),
+        *activated(nn.Linear(800, n)),
+        *activated(nn.Linear(n, 800)),
+        nn.Unflatten(1, (32, 5, 5)),
+        *activated(nn.ConvTranspose2d(32, 16, (4, 4), stride=(2, 2), output_padding=(1, 1))),
+        nn.ConvTranspose2d(16, 1, (3, 3), stride=(2, 2), output_padding=(1, 1)),
+        nn.Sigmoid(),
+        nn.Dropout(p),
+    ]
+
+
+ENCODER_LAYERS = 12
+
+
+def with_weights_of(model: nn.Module, layers: list[nn.Module]) -> nn.Sequential:
+    reference = nn.Sequential(*layers)
+    names = reference.state_dict().keys()
+    weights = model.state_dict().values()
+    reference.load_state_dict(dict(zip(names, weights, strict=True)))
+    return reference
+
+
+@pytest.fixture
+def images(fashion_mnist):
+    return fashion_mnist.test[:20].pixels
+
+
+@pytest.mark.parametrize(
+    "n, autoencoder, classifier", [(64, 116417, 56714), (128, 218881, 108618), (256, 423809, 212426)]
+)
+def test_number_of_parameters(n, autoencoder, classifier):
+    model = Autoencoder(n)
+    assert sum(p.numel() for p in model.parameters()) == autoencoder
+    assert sum(p.numel() for p in Classifier(model.encoder).parameters()) == classifier
+
+
+@pytest.mark.parametrize("n", [1, 64])
+def test_shapes(images, n):
+    model = Autoencoder(n)
+    assert model.encoder(images).shape == (20, n)
+    assert model(images).shape == (20, 1, 28, 28)
+    assert Classifier(model.encoder)(images).shape == (20, 10)
+
+
+def test_trace_gives_the_shapes_of_the_appendix():
+    """Those after each layer that changes the shape."""
+    shapes = [(part, shape) for part, _, shape in trace(Autoencoder(64))]
+    assert list(dict.fromkeys(shapes)) == [
+        ("encoder", (16, 26, 26)),
+        ("encoder", (16, 13, 13)),
+        ("encoder", (32, 11, 11)),
+        ("encoder", (32, 5, 5)),
+        ("encoder", (800,)),
+        ("encoder", (64,)),
+        ("decoder", (800,)),
+        ("decoder", (32, 5, 5)),
+        ("decoder", (16, 13, 13)),
+        ("decoder", (1, 28, 28)),
+    ]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_autoencoder_is_the_paper_s(images, training):
+    """In training mode too: from one seed, equal masks fall on equal values."""
+    model = Autoencoder(64, dropout=0.3).train(training)
+    reference = with_weights_of(model, reference_layers(64, 0.3)).train(training)
+    torch.manual_seed(1)
+    expected = reference(images)
+    torch.manual_seed(1)
+    assert torch.equal(model(images), expected)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_classifier_is_the_paper_s(images, training):
+    model = Classifier(Encoder(64, dropout=0.3), dropout=0.1).train(training)
+    layers = reference_layers(64, 0.3)[:ENCODER_LAYERS] + [nn.Linear(64, 10), nn.ReLU(), nn.Dropout(0.1)]
+    reference = with_weights_of(model, layers).train(training)
+    torch.manual_seed(1)
+    expected = reference(images)
+    torch.manual_seed(1)
+    assert torch.equal(model(images), expected)
+
+
+def test_classifier_does_not_copy_the_encoder():
+    encoder = Encoder()
+    assert Classifier(encoder).encoder is encoder
+
+
+def test_output_is_a_probability_of_white(images):
+    output = Autoencoder().eval()(images)
+    assert output.min() >= 0 and output.max() <= 1
+
+
+def test_decoder_cannot_reach_the_right_and_bottom_edges():
+    """Rows and columns 25 to 27 are the last bias alone: what the paper sees as a loss of pixels."""
+    decoder = Autoencoder().decoder.eval()
+    torch.manual_seed(0)
+    one, other = decoder(torch.rand(2, 64) * 10)
+    differs = one[0] != other[0]
+    assert differs[:25, :25].float().mean() > 0.9
+    assert not differs[25:].any() and not differs[:, 25:].any()
+
+
+def test_encoder_ignores_the_right_and_bottom_edges(images):
+    encoder = Encoder().eval()
+    codes = encoder(images)
+    edges = images.clone()
+    edges[:, :, 26:] = 1 - edges[:, :, 26:]
+    edges[:, :, :, 26:] = 1 - edges[:, :, :, 26:]
+    assert torch.equal(encoder(edges), codes)
+    edges[:, :, 25] = 1 - edges[:, :, 25]
+    assert not torch.equal(encoder(edges), codes)

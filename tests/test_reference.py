@@ -1,0 +1,60 @@
+"""The reference runs: complete, their own, and what the present code would train again."""
+
+import numpy as np
+import pytest
+
+from moda import evaluation, runs
+from moda.parameters import ClassifierRun
+from moda.reproduce import AVERAGED, COMPARED, EVERY, TINY, WITHOUT_WEIGHTS, adopt, compare
+from moda.runs import REFERENCE_FOLDER, folder_name, read
+
+WEIGHED = [run for run in EVERY if run not in WITHOUT_WEIGHTS]
+
+
+def test_the_reference_holds_every_run_of_the_book_and_no_other():
+    assert {folder.name for folder in REFERENCE_FOLDER.iterdir()} == {folder_name(run) for run in EVERY}
+    kept = {path.parent.name for path in REFERENCE_FOLDER.glob("*/weights.safetensors")}
+    assert kept == {folder_name(run) for run in WEIGHED}
+
+
+@pytest.mark.parametrize("run", EVERY, ids=folder_name)
+def test_history_has_every_epoch(run):
+    history = read(run, REFERENCE_FOLDER).history
+    assert list(history.index) == list(range(1, run.epochs + 1))
+    assert np.isfinite(history).all().all()
+
+
+@pytest.mark.parametrize("run", WEIGHED, ids=folder_name)
+def test_weights_give_the_stored_test_metrics(run, fashion_mnist):
+    result = read(run, REFERENCE_FOLDER)
+    measure = (
+        evaluation.classifier_metrics if isinstance(run, ClassifierRun) else evaluation.autoencoder_metrics
+    )
+    for name, value in measure(result.model(), fashion_mnist.test).items():
+        assert value == pytest.approx(result.metrics[name], rel=1e-4)
+
+
+def test_fifteen_epochs_are_the_beginning_of_twenty():
+    final, longer = (read(run, REFERENCE_FOLDER).history for run in (COMPARED[0].autoencoder, AVERAGED[0]))
+    np.testing.assert_allclose(final, longer[: len(final)], rtol=1e-6)
+
+
+def test_the_tiny_run_trained_again_gives_its_stored_history(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODA_RUNS", str(tmp_path))
+    for run in (TINY.autoencoder, TINY):
+        again = runs.obtain(run, device="cpu").history
+        # Other processors add in another order; another recipe differs in the first digits.
+        np.testing.assert_allclose(again, read(run, REFERENCE_FOLDER).history, rtol=1e-3)
+
+
+def test_compare_prints_paper_reference_and_yours():
+    text = compare(REFERENCE_FOLDER)
+    assert "0.0533" in text and "0.9141" in text
+    assert f"{len(EVERY)} of {len(EVERY)} runs equal" in text
+
+
+def test_adopt_copies_all_but_the_weights_that_no_page_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr("moda.reproduce.REFERENCE_FOLDER", tmp_path / "reference")
+    adopt(REFERENCE_FOLDER)
+    copied = {path.relative_to(tmp_path / "reference") for path in (tmp_path / "reference").rglob("*")}
+    assert copied == {path.relative_to(REFERENCE_FOLDER) for path in REFERENCE_FOLDER.rglob("*")}

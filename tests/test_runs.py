@@ -1,0 +1,255 @@
+import json
+import shutil
+from dataclasses import asdict, replace
+
+import joblib
+import pandas as pd
+import pytest
+import torch
+
+from moda import data, evaluation, runs, training
+from moda.models import Autoencoder, Classifier
+from moda.parameters import AutoencoderRun, ClassifierRun
+from moda.runs import Result, folder_name, obtain, obtain_all
+
+ENCODER = AutoencoderRun(n=2, epochs=1, train_size=100)
+OTHER = replace(ENCODER, seed=1)
+SHARING = [ClassifierRun(ENCODER, epochs=1, train_size=100, seed=seed) for seed in (0, 1)]
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """Where runs are stored in this test, empty."""
+    monkeypatch.setenv("MODA_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def few_images(monkeypatch, few):
+    """Runs are trained and measured on few images. Processes that are started know nothing of it."""
+    monkeypatch.setattr(data, "load", lambda: few)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Once called, training in this process is an error."""
+
+    def fail(run, device):
+        raise AssertionError(f"{run} was trained")
+
+    return lambda: monkeypatch.setattr(runs, "_train", fail)
+
+
+def names(folder) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def assert_same(one: Result, other: Result):
+    assert one.run == other.run and one.metrics == other.metrics
+    pd.testing.assert_frame_equal(one.history, other.history, check_exact=True)
+    weights = zip(one.model().state_dict().values(), other.model().state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in weights)
+
+
+def test_trained_once_then_read(folder, few_images, no_training):
+    first = obtain(OTHER, device="cpu")
+    no_training()
+    second = obtain(OTHER, device="cpu")
+    assert_same(first, second)
+    assert first.record == second.record
+    assert_same(first, obtain_all([OTHER], device="cpu")[0])
+
+
+def test_what_is_stored(folder, few, few_images):
+    result = obtain(OTHER, device="cpu")
+    assert names(folder) == {folder_name(OTHER)}
+    assert names(result.folder) == {"run.json", "history.csv", "metrics.json", "weights.safetensors"}
+    record = json.loads((result.folder / "run.json").read_text())
+    assert record == result.record
+    assert AutoencoderRun(**record["configuration"]) == OTHER
+    assert record["kind"] == "autoencoder" and record["device"] == "cpu"
+    assert record["data_sha256"] == data.CHECKSUM and record["recipe"] == runs.RECIPE
+    _, history = training.train_autoencoder(OTHER, few, torch.device("cpu"))
+    pd.testing.assert_frame_equal(result.history, history, check_exact=True)
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_model_gives_the_stored_metrics(folder, few, few_images, dropout):
+    classifier = obtain(SHARING[0], device="cpu")
+    autoencoder = obtain(ENCODER, device="cpu")
+    for result, kind, measure in (
+        (autoencoder, Autoencoder, evaluation.autoencoder_metrics),
+        (classifier, Classifier, evaluation.classifier_metrics),
+    ):
+        model = result.model()
+        assert type(model) is kind and not model.training
+        for name, value in measure(model, few.test, dropout=dropout).items():
+            stored = result.metrics[f"{name}_dropout" if dropout else name]
+            assert stored == pytest.approx(value, rel=1e-5)
+
+
+def test_classifier_trains_its_autoencoder(folder, few, few_images):
+    """And starts from it: a training by hand from the stored autoencoder gives the same."""
+    result = obtain(SHARING[0], device="cpu")
+    assert names(folder) == {folder_name(ENCODER), folder_name(SHARING[0])}
+    autoencoder = obtain(ENCODER, device="cpu").model()
+    _, history = training.train_classifier(SHARING[0], autoencoder, few, torch.device("cpu"))
+    pd.testing.assert_frame_equal(result.history, history, check_exact=True)
+
+
+def test_processes_give_what_one_thread_gives(monkeypatch, tmp_path, no_training):
+    """On the whole data set, for that is what the processes load."""
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    monkeypatch.setenv("MODA_RUNS", str(alone))
+    expected = obtain(SHARING[0], device="cpu")
+    shutil.copytree(alone / folder_name(ENCODER), together / folder_name(ENCODER))
+
+    # joblib keeps its processes, which know the environment of their start only.
+    joblib.Parallel(2)(joblib.delayed(str)(i) for i in range(2))
+    monkeypatch.setenv("MODA_RUNS", str(together))
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    no_training()
+    results = obtain_all(SHARING, device="cpu")
+    assert [result.run for result in results] == SHARING
+    assert all(result.record["threads"] == 1 for result in results)
+    assert_same(results[0], expected)
+    assert names(together) == {folder_name(run) for run in (ENCODER, *SHARING)}
+
+
+def test_shared_autoencoder_is_trained_once(folder, few_images, monkeypatch):
+    """Before the classifiers, which are trained at the same time; and no run twice."""
+    steps = []
+
+    def train_all(missing, device):
+        steps.append(list(missing))
+        for run in missing:
+            runs._train(run, device)
+
+    monkeypatch.setattr(runs, "_train_all", train_all)
+    results = obtain_all([*SHARING, ENCODER, OTHER, SHARING[0]], device="cpu")
+    assert [result.run for result in results] == [*SHARING, ENCODER, OTHER, SHARING[0]]
+    assert steps == [[ENCODER, OTHER], SHARING]
+
+
+def test_run_whose_weights_were_not_kept(folder, few_images, monkeypatch):
+    """It will do where only its curves are wanted; where its weights are, it is trained again."""
+    first = obtain(OTHER, device="cpu")
+    (first.folder / "weights.safetensors").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "_train", None)  # any training would be an error
+        assert obtain(OTHER, device="cpu", weights=False).metrics == first.metrics
+        assert obtain_all([OTHER], device="cpu", weights=False)[0].metrics == first.metrics
+    again = obtain(OTHER, device="cpu")
+    assert again.metrics == pytest.approx(first.metrics, rel=1e-4)
+    assert isinstance(again.model(), Autoencoder)
+    assert names(folder) == {folder_name(OTHER)}
+
+
+def test_another_process_was_quicker(folder, few, monkeypatch):
+    def load():
+        """While this training loads its data, another one of the same run begins and ends."""
+        monkeypatch.setattr(data, "load", lambda: few)
+        obtain(OTHER, device="cpu")
+        return few
+
+    monkeypatch.setattr(data, "load", load)
+    result = obtain(OTHER, device="cpu")
+    assert isinstance(result.model(), Autoencoder)
+    assert names(folder) == {folder_name(OTHER)}
+
+
+@pytest.mark.parametrize("where", ["training.autoencoder_metrics", "runs.save_file"])
+def test_interrupted_training_leaves_nothing(folder, few_images, monkeypatch, where):
+    """In the middle of training; in the middle of storing."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"moda.{where}", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            obtain(OTHER, device="cpu")
+    assert not folder.exists() or not names(folder)
+    obtain(OTHER, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "file, content",
+    [("history.csv", ""), ("history.csv", "a,b\n1,2\n"), ("metrics.json", "{"), ("run.json", None)],
+    ids=["empty history", "another table", "half the metrics", "no record"],
+)
+def test_damaged_run(folder, few_images, file, content):
+    path = obtain(OTHER, device="cpu").folder / file
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(RuntimeError, match="damaged") as error:
+        obtain(OTHER, device="cpu")
+    assert str(path.parent) in str(error.value) and "Delete the folder" in str(error.value)
+
+
+def test_reading_what_is_not_there(tmp_path):
+    with pytest.raises(RuntimeError, match="missing") as error:
+        runs.read(OTHER, tmp_path)
+    assert str(tmp_path / folder_name(OTHER)) in str(error.value)
+
+
+@pytest.fixture
+def two_folders(folder, few_images, monkeypatch, tmp_path):
+    """OTHER stored in the reference folder and in the local one, without MODA_RUNS."""
+    stored = obtain(OTHER, device="cpu").folder
+    reference, local = tmp_path / "reference", tmp_path / "local"
+    for place in (reference, local):
+        shutil.copytree(stored, place / stored.name)
+    monkeypatch.delenv("MODA_RUNS")
+    monkeypatch.setattr(runs, "REFERENCE_FOLDER", reference)
+    monkeypatch.setattr(runs, "LOCAL_FOLDER", local)
+    return reference, local
+
+
+def test_reference_goes_first(two_folders, no_training):
+    reference, local = two_folders
+    no_training()
+    assert obtain(OTHER, device="cpu").folder.parent == reference
+    (reference / folder_name(OTHER) / "weights.safetensors").unlink()
+    assert obtain(OTHER, device="cpu", weights=False).folder.parent == reference
+    assert obtain(OTHER, device="cpu").folder.parent == local
+
+
+def test_training_never_writes_to_the_reference(two_folders):
+    reference, local = two_folders
+    assert obtain(ENCODER, device="cpu").folder.parent == local
+    shutil.rmtree(local)
+    (reference / folder_name(OTHER) / "weights.safetensors").unlink()
+    assert obtain(OTHER, device="cpu").folder.parent == local
+    assert "weights.safetensors" not in names(reference / folder_name(OTHER))
+
+
+def test_chosen_folder_replaces_both(two_folders, folder, monkeypatch):
+    shutil.rmtree(folder)
+    monkeypatch.setenv("MODA_RUNS", str(folder))
+    assert obtain(OTHER, device="cpu").folder.parent == folder
+
+
+def test_folder_name_is_stable():
+    """Another name would make every stored run useless."""
+    assert folder_name(AutoencoderRun()) == "autoencoder-n64-s0-1af6656e14"
+
+
+def test_folder_name_depends_on_every_field():
+    others = {"n": 65, "dropout": 0.3, "epochs": 31, "seed": 1, "batch_size": 65, "learning_rate": 0.1}
+    others |= {"train_size": 49_999, "autoencoder": AutoencoderRun(seed=1)}
+    for run in (AutoencoderRun(), ClassifierRun()):
+        changed = [replace(run, **{field: others[field]}) for field in asdict(run)]
+        assert len({folder_name(r) for r in (run, *changed)}) == len(changed) + 1
+
+
+@pytest.mark.parametrize("where", ["moda.runs.RECIPE", "moda.data.CHECKSUM"])
+def test_folder_name_depends_on_recipe_and_data(monkeypatch, where):
+    before = folder_name(AutoencoderRun())
+    monkeypatch.setattr(where, "another")
+    assert folder_name(AutoencoderRun()) != before
+
+
+def test_equal_runs_have_one_folder():
+    assert folder_name(AutoencoderRun(dropout=0)) == folder_name(AutoencoderRun(dropout=0.0))

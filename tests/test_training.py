@@ -1,0 +1,158 @@
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+
+from moda import training
+from moda.data import FashionMNIST, Images
+from moda.evaluation import autoencoder_metrics, classifier_metrics
+from moda.models import Autoencoder
+from moda.parameters import AutoencoderRun, ClassifierRun
+from moda.training import train_autoencoder, train_classifier
+
+CPU = torch.device("cpu")
+TINY = AutoencoderRun(n=4, epochs=2, train_size=100)
+TINY_CLASSIFIER = ClassifierRun(TINY, epochs=2, train_size=100)
+
+
+def weights(model: torch.nn.Module) -> torch.Tensor:
+    """All of them in one vector."""
+    return torch.cat([value.flatten() for value in model.state_dict().values()])
+
+
+def untrained(run: AutoencoderRun) -> Autoencoder:
+    torch.manual_seed(run.seed)
+    return Autoencoder(run.n, run.dropout)
+
+
+def test_same_seed_same_training(few):
+    model, history = train_autoencoder(TINY, few, CPU)
+    torch.manual_seed(77)  # the numbers drawn before make no difference
+    again, history_again = train_autoencoder(TINY, few, CPU)
+    pd.testing.assert_frame_equal(history, history_again, check_exact=True)
+    assert torch.equal(weights(model), weights(again))
+
+    other, history_other = train_autoencoder(replace(TINY, seed=1), few, CPU)
+    assert not torch.equal(weights(model), weights(other))
+    assert (history != history_other).all(axis=None)
+
+
+def test_same_seed_same_classifier(few):
+    autoencoder = untrained(TINY)
+    model, history = train_classifier(TINY_CLASSIFIER, autoencoder, few, CPU)
+    # A stored autoencoder comes in evaluation mode.
+    again, history_again = train_classifier(TINY_CLASSIFIER, autoencoder.eval(), few, CPU)
+    pd.testing.assert_frame_equal(history, history_again, check_exact=True)
+    assert torch.equal(weights(model), weights(again))
+
+    other, _ = train_classifier(replace(TINY_CLASSIFIER, seed=1), autoencoder, few, CPU)
+    assert not torch.equal(weights(model), weights(other))
+
+
+def test_random_numbers_outside_are_untouched(few):
+    autoencoder = untrained(TINY)
+    state = torch.get_rng_state()
+    train_autoencoder(TINY, few, CPU)
+    train_classifier(TINY_CLASSIFIER, autoencoder, few, CPU)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_autoencoder_history(few):
+    """One row an epoch; the last one is that of the model given back, measured with dropout off."""
+    model, history = train_autoencoder(TINY, few, CPU)
+    assert list(history.columns) == ["running_loss", "train_loss", "validation_loss"]
+    assert history.index.name == "epoch" and history.index.tolist() == [1, 2]
+    for part, images in {"train": few.train[:100], "validation": few.validation}.items():
+        measured = autoencoder_metrics(model, images)["loss"]
+        assert history.loc[2, f"{part}_loss"] == pytest.approx(measured, rel=1e-5)
+
+
+def test_classifier_history(few):
+    model, history = train_classifier(TINY_CLASSIFIER, untrained(TINY), few, CPU)
+    assert list(history.columns) == [
+        "running_loss",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+    ]
+    assert history.index.name == "epoch" and history.index.tolist() == [1, 2]
+    for part, images in {"train": few.train[:100], "validation": few.validation}.items():
+        measured = classifier_metrics(model, images)
+        assert history.loc[2, f"{part}_loss"] == pytest.approx(measured["loss"], rel=1e-5)
+        assert history.loc[2, f"{part}_accuracy"] == pytest.approx(measured["accuracy"])
+
+
+def test_training_set_is_measured_on_its_first_images(few, monkeypatch):
+    monkeypatch.setattr(training, "EVALUATED", 30)
+    model, history = train_autoencoder(TINY, few, CPU)
+    measured = autoencoder_metrics(model, few.train[:30])["loss"]
+    assert history.loc[2, "train_loss"] == pytest.approx(measured, rel=1e-5)
+
+
+def test_loss_falls(few):
+    run = replace(TINY, n=16, epochs=8, dropout=0, batch_size=16, learning_rate=3e-3)
+    _, history = train_autoencoder(run, few, CPU)
+    for column in history:
+        assert history[column].iloc[-1] < 0.8 * history[column].iloc[0]
+
+
+def test_running_loss_has_dropout(few):
+    """Which alone costs the output a fifth of the squares of the image."""
+    _, history = train_autoencoder(TINY, few, CPU)
+    assert (history["running_loss"] > history["train_loss"] + 0.02).all()
+
+
+@pytest.mark.parametrize("batch_size", [64, 1000], ids=["incomplete last", "larger than the set"])
+def test_every_image_counts(few, batch_size):
+    """With steps that change nothing, the epoch's mean loss is that of all the images."""
+    run = replace(TINY, epochs=1, dropout=0, batch_size=batch_size, learning_rate=1e-12)
+    _, history = train_autoencoder(run, few, CPU)
+    expected = autoencoder_metrics(untrained(run), few.train[:100])["loss"]
+    assert history.loc[1, "running_loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_incomplete_batch_makes_a_step(few):
+    run = replace(TINY, epochs=1, train_size=10)
+    assert not torch.equal(weights(train_autoencoder(run, few, CPU)[0]), weights(untrained(run)))
+
+
+def test_only_the_first_images_are_trained_on(few):
+    model, history = train_autoencoder(TINY, few, CPU)
+    rest = few.train[100:]
+    altered = Images(torch.cat([few.train[:100].images, 255 - rest.images]), few.train.labels)
+    same, history_same = train_autoencoder(TINY, FashionMNIST(altered, few.validation, few.test), CPU)
+    assert torch.equal(weights(model), weights(same))
+    pd.testing.assert_frame_equal(history, history_same, check_exact=True)
+
+
+def test_classifier_starts_from_the_encoder_and_leaves_it(few):
+    """Each weight takes a step of the learning rate at most, so tiny steps stay at the start."""
+    autoencoder = untrained(TINY)
+    before = weights(autoencoder)
+    run = replace(TINY_CLASSIFIER, epochs=1, learning_rate=1e-6)
+    model, _ = train_classifier(run, autoencoder, few, CPU)
+    assert torch.equal(weights(autoencoder), before)
+    start, end = weights(autoencoder.encoder), weights(model.encoder)
+    assert torch.allclose(start, end, rtol=0, atol=1e-5)
+    assert not torch.equal(start, end)  # the encoder is trained too
+
+
+def test_classifier_learns_by_heart(few):
+    """64 images without dropout, of the classes that can be learnt.
+
+    The ReLU on the scores leaves classes dead: with a score of 0 for every image, no gradient passes.
+    """
+    torch.manual_seed(109)
+    run = ClassifierRun(dropout=0, epochs=80, seed=9, train_size=64)
+    model, history = train_classifier(run, Autoencoder(dropout=0), few, CPU)
+    images = few.train[:64]
+    with torch.no_grad():
+        scores = model.eval()(images.pixels)
+    alive = (scores > 0).any(0)
+    assert alive.sum() >= 3
+    learnable = alive[images.labels]
+    right = scores.argmax(1) == images.labels
+    assert right[learnable].float().mean() > 0.9
+    assert history["train_accuracy"].iloc[-1] == pytest.approx(right.float().mean().item())
