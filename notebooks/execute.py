@@ -1,7 +1,8 @@
 """Execute the notebooks: each NN-name.md becomes NN-name.ipynb, with outputs and without churn.
 
 `python notebooks/execute.py [--to FOLDER] [NAME ...]`. A second run of the same code on the same
-machine gives the same files. A notebook that fails leaves its old file as it was.
+machine gives the same files. A notebook that fails leaves its old file as it was. Without --to, the
+md is written again as jupytext writes it from the ipynb, so that a later sync changes nothing.
 """
 
 import argparse
@@ -18,8 +19,8 @@ from tqdm import tqdm
 HERE = Path(__file__).resolve().parent
 
 
-def execute(source: Path, target: Path) -> None:
-    """Executes the MyST notebook `source` in its folder and writes it, cleaned, to `target`."""
+def execute(source: Path, target: Path) -> nbformat.NotebookNode:
+    """Executes the MyST notebook `source` in its folder; writes it, cleaned, to `target`, and returns it."""
     notebook = jupytext.read(source)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02}"  # jupytext's are random
@@ -29,6 +30,7 @@ def execute(source: Path, target: Path) -> None:
         papermill.execute_notebook(path, path, cwd=source.parent, kernel_name="python3", progress_bar=False)
         notebook = nbformat.read(path, as_version=4)
     nbformat.write(_without_churn(notebook), target)
+    return jupytext.read(target)
 
 
 def _without_churn(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -58,9 +60,11 @@ def main() -> None:
     for source in progress:
         progress.set_description(source.stem)
         try:
-            execute(source, arguments.to / f"{source.stem}.ipynb")
+            notebook = execute(source, arguments.to / f"{source.stem}.ipynb")
         except PapermillExecutionError as error:
             sys.exit(f"\n{source.name} failed:\n{error}")
+        if arguments.to == HERE:
+            source.write_text(jupytext.writes(notebook, "md:myst"), encoding="utf-8")
 
 
 if __name__ == "__main__":
