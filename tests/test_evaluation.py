@@ -9,6 +9,7 @@ from moda.evaluation import (
     autoencoder_metrics,
     classifier_metrics,
     confusion_matrix,
+    dead_classes,
     precision_recall,
     predict,
     reconstruct,
@@ -51,6 +52,13 @@ def test_classifier_metrics(classifier, images):
         "loss": pytest.approx(loss, rel=1e-5),
         "accuracy": pytest.approx(accuracy),
     }
+
+
+def test_dead_classes_have_no_score_for_any_image():
+    scores = torch.rand(5, 10) + 0.1
+    scores[:, [1, 8]] = 0
+    scores[1:, 3] = 0
+    assert dead_classes(scores) == ["Pantalón", "Bolso"]
 
 
 def test_reconstruct_and_predict(autoencoder, classifier, images):

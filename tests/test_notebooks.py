@@ -1,5 +1,6 @@
 """The notebooks: pairs in step and clean, parameters explained and checked, reruns that really train."""
 
+import base64
 import getpass
 import json
 import subprocess
@@ -46,6 +47,14 @@ def test_committed_notebook_is_executed_in_order_and_clean(source):
     text = path.read_text(encoding="utf-8")
     for trace in (str(PROJECT), str(Path.home()) + "/", f"/{getpass.getuser()}/", "start_time"):
         assert trace not in text
+
+
+def test_picture_of_the_readme_is_the_notebooks():
+    notebook = nbformat.read(NOTEBOOKS / "03-curvas-promediadas.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    drawn = next(output.data["image/png"] for output in outputs if "image/png" in output.get("data", {}))
+    shown = (PROJECT / "book" / "_assets" / "figura-4.png").read_bytes()
+    assert base64.b64decode(drawn) == shown, "save the notebook's figure 4 there again"
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=names)
