@@ -70,7 +70,7 @@ def main() -> None:
     elif arguments.adopt:
         adopt(arguments.adopt)
     else:
-        obtain_all(EVERY)
+        obtain_all(EVERY, weights=False)
 
 
 if __name__ == "__main__":
