@@ -22,12 +22,12 @@ def autoencoder_metrics(model: nn.Module, images: Images, dropout: bool = False)
 
     With `dropout` the error of training mode, its masks drawn from a fixed seed.
     """
-    total = torch.zeros((), dtype=torch.float64)
+    losses = []
     with _mode(model, dropout):
         for batch in _batches(images):
             x = batch.pixels
-            total += F.mse_loss(model(x), x).cpu() * len(batch)
-    return {"loss": (total / len(images)).item()}
+            losses.append(F.mse_loss(model(x), x) * len(batch))
+    return {"loss": _sum(losses) / len(images)}
 
 
 def classifier_metrics(model: nn.Module, images: Images, dropout: bool = False) -> dict[str, float]:
@@ -35,14 +35,18 @@ def classifier_metrics(model: nn.Module, images: Images, dropout: bool = False) 
 
     With `dropout` those of training mode, the masks drawn from a fixed seed.
     """
-    loss = torch.zeros((), dtype=torch.float64)
-    correct = torch.zeros((), dtype=torch.int64)
+    losses, hits = [], []
     with _mode(model, dropout):
         for batch in _batches(images):
             scores = model(batch.pixels)
-            loss += F.cross_entropy(scores, batch.labels).cpu() * len(batch)
-            correct += (scores.argmax(1) == batch.labels).sum().cpu()
-    return {"loss": (loss / len(images)).item(), "accuracy": correct.item() / len(images)}
+            losses.append(F.cross_entropy(scores, batch.labels) * len(batch))
+            hits.append((scores.argmax(1) == batch.labels).sum())
+    return {"loss": _sum(losses) / len(images), "accuracy": _sum(hits) / len(images)}
+
+
+def _sum(values: list[Tensor]) -> float:
+    """In double precision, and waiting only once for the device that they are on."""
+    return torch.stack(values).cpu().double().sum().item()
 
 
 def reconstruct(model: nn.Module, images: Images) -> Tensor:
@@ -99,11 +103,11 @@ def _batches(images: Images) -> Iterator[Images]:
 def _mode(model: nn.Module, dropout: bool = False):
     """Without gradients; in evaluation mode, or in training mode with random numbers of its own."""
     training = model.training
-    model.train(dropout)
     try:
         with torch.no_grad(), torch.random.fork_rng(enabled=dropout):
             if dropout:
                 torch.manual_seed(0)
+            model.train(dropout)
             yield
     finally:
         model.train(training)

@@ -2,8 +2,9 @@
 
 A run's folder is named after its configuration, the data's checksum and RECIPE, and holds `run.json`
 (configuration and provenance), `history.csv`, `metrics.json` and `weights.safetensors`. It appears
-whole or not at all. The book's own runs are in `runs/reference`, which is only read; training
-writes to `runs/local`. The environment variable MODA_RUNS names a folder to use instead of both.
+whole or not at all; while the run is trained, a file beside it keeps the state after the last epoch.
+The book's own runs are in `runs/reference`, which is only read; training writes to `runs/local`. The
+environment variable MODA_RUNS names a folder to use instead of both.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import json
 import os
 import platform
 import tempfile
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -20,16 +22,17 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
-from tqdm import tqdm
+from safetensors.torch import load_file, save
 
 from moda import data, evaluation, training
+from moda.checkpoint import Checkpoint
+from moda.data import FashionMNIST, Images
 from moda.models import Autoencoder, Classifier, Encoder
 from moda.parameters import AutoencoderRun, ClassifierRun, Run, choose_device
+from moda.progress import Progress
 
 # Raised by whoever changes what a configuration means (models, split, random stream, optimiser).
-RECIPE = 1
+RECIPE = 2
 
 REFERENCE_FOLDER = data.PROJECT / "runs" / "reference"
 LOCAL_FOLDER = data.PROJECT / "runs" / "local"
@@ -65,25 +68,29 @@ def obtain(run: Run, device: str = "auto", weights: bool = True) -> Result:
 
     With `weights` false, a result whose weights were not kept will do.
     """
-    chosen = choose_device(device)
-    return _stored(run, weights) or _train(run, chosen)
+    return obtain_all([run], device, weights)[0]
 
 
-def obtain_all(runs: Iterable[Run], device: str = "auto", weights: bool = True) -> list[Result]:
+def obtain_all(
+    runs: Iterable[Run], device: str = "auto", weights: bool = True, dask: str | None = None
+) -> list[Result]:
     """The results of `runs`, in order; several missing ones are trained at once.
 
-    On the CPU one process per core, each with one thread; on a GPU one run after another.
+    On the CPU one process per core, each with one thread; on a GPU one run after another; with
+    `dask`, the address of a scheduler such as "tcp://10.0.0.1:8786", on the workers of that cluster.
     """
     runs = list(runs)
+    device = choose_device(device).type if not dask else device
     missing = [run for run in dict.fromkeys(runs) if not _stored(run, weights)]
     classifiers = [run for run in missing if isinstance(run, ClassifierRun)]
     encoders = dict.fromkeys(run.autoencoder for run in classifiers)
     autoencoders = [run for run in encoders if not _stored(run, weights=True)]
     autoencoders += [run for run in missing if run not in classifiers and run not in encoders]
     # First what classifiers build on, so that no two processes train the same autoencoder.
-    _train_all(autoencoders, choose_device(device))
-    _train_all(classifiers, choose_device(device))
-    return [obtain(run, device, weights) for run in runs]
+    for step in (autoencoders, classifiers):
+        if step:
+            _train_all(step, device, dask)
+    return [_stored(run, weights) for run in runs]
 
 
 def read(run: Run, root: Path) -> Result:
@@ -139,34 +146,109 @@ def _stored(run: Run, weights: bool) -> Result | None:
     return None
 
 
-def _train_all(runs: list[Run], device: torch.device) -> None:
-    workers = min(joblib.cpu_count(), len(runs)) if device.type == "cpu" else 1
-    if workers > 1:
-        environment = {name: os.environ.get(name, "") for name in ("MODA_RUNS", "FASHION_MNIST_DIR")}
-        tasks = (joblib.delayed(_train_on_one_thread)(run, environment) for run in runs)
-        done = joblib.Parallel(workers, return_as="generator_unordered")(tasks)
-    else:
-        done = (_train(run, device) for run in runs)
-    for _ in tqdm(done, total=len(runs), desc="training", unit="run", disable=None):
-        pass
+def _checkpoint(run: Run, device: str) -> Checkpoint:
+    conditions = {"torch": str(torch.__version__), "device": device, "threads": torch.get_num_threads()}
+    return Checkpoint(_folders()[-1] / f".{folder_name(run)}.pt", conditions)
 
 
-def _train_on_one_thread(run: Run, environment: dict[str, str]) -> None:
-    os.environ.update(environment)  # a worker that joblib has kept still has that of an earlier call
-    torch.set_num_threads(1)
-    _train(run, torch.device("cpu"))
+def _train_all(runs: list[Run], device: str, dask: str | None) -> None:
+    lines = {folder_name(run): (_checkpoint(run, device).path, run.epochs) for run in runs}
+    with Progress(lines) as progress:
+        if dask:
+            done = _train_on_dask(runs, device, dask)
+        elif device == "cpu" and len(runs) > 1 and joblib.cpu_count() > 1:
+            done = _train_in_processes(runs)
+        else:
+            done = (_train(run, device, data.load()) for run in runs)
+        for _ in done:
+            progress.finished_one()
 
 
-def _train(run: Run, device: torch.device) -> Result:
+def _train_in_processes(runs: list[Run]) -> Iterable[None]:
+    """Each run on one thread, in as many processes as there are cores."""
     dataset = data.load()
+    # joblib keeps long arrays in a file that the processes map: they are in memory only once.
+    arrays = [
+        tensor.numpy()
+        for images in (dataset.train, dataset.validation, dataset.test)
+        for tensor in (images.images, images.labels)
+    ]
+    workers = min(joblib.cpu_count(), len(runs))
+    parallel = joblib.Parallel(workers, batch_size=1, return_as="generator_unordered", mmap_mode="c")
+    return parallel(
+        joblib.delayed(_train_in_a_process)(run, arrays, os.environ.get("MODA_RUNS"), os.getpid())
+        for run in runs
+    )
+
+
+def _train_in_a_process(run: Run, arrays: list, folder: str | None, parent: int) -> None:
+    # A process that joblib has kept from an earlier call has the environment of that time.
+    os.environ.pop("MODA_RUNS", None)
+    if folder:
+        os.environ["MODA_RUNS"] = folder
+    torch.set_num_threads(1)
+    _end_with(parent)
+    tensors = [torch.from_numpy(array) for array in arrays]
+    _train(run, "cpu", FashionMNIST(*map(Images, tensors[::2], tensors[1::2])))
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent is gone: a killed program must not go on in its workers."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _train_on_dask(runs: list[Run], device: str, scheduler: str) -> Iterable[None]:
+    """Each run on one worker of the cluster; what the workers store is brought here.
+
+    A run whose worker dies is given to another one, which goes on from its last epoch where they
+    share a folder of runs.
+    """
+    with joblib.parallel_config("dask", scheduler_host=scheduler):
+        parallel = joblib.Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
+        tasks = (joblib.delayed(_train_on_a_worker)(run, device, _needs(run)) for run in runs)
+        for name, files in parallel(tasks):
+            _store(_folders()[-1] / name, files)
+            yield
+
+
+def _needs(run: Run) -> dict[str, dict[str, bytes]]:
+    """The files of the stored runs that `run` builds on, by folder."""
+    return _files(_stored(run.autoencoder, weights=True)) if isinstance(run, ClassifierRun) else {}
+
+
+def _files(result: Result) -> dict[str, dict[str, bytes]]:
+    return {result.folder.name: {path.name: path.read_bytes() for path in result.folder.iterdir()}}
+
+
+# Random numbers and the number of threads belong to a whole process: a worker that has several
+# threads trains one run after another.
+_ALONE = threading.Lock()
+
+
+def _train_on_a_worker(run: Run, device: str, needs: dict) -> tuple[str, dict[str, bytes]]:
+    with _ALONE:
+        torch.set_num_threads(1)
+        for name, files in needs.items():
+            _store(_folders()[-1] / name, files)
+        (files,) = _files(_stored(run, weights=True) or _train(run, choose_device(device).type, data.load())).items()
+        return files
+
+
+def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
+    place = torch.device(device)
+    checkpoint = _checkpoint(run, device)
     if isinstance(run, ClassifierRun):
-        autoencoder = obtain(run.autoencoder, device.type).model()
-        start = time.perf_counter()
-        model, history = training.train_classifier(run, autoencoder, dataset, device)
+        autoencoder = _stored(run.autoencoder, weights=True).model()
+        trained = training.train_classifier(run, autoencoder, dataset, place, checkpoint)
         measure = evaluation.classifier_metrics
     else:
-        start = time.perf_counter()
-        model, history = training.train_autoencoder(run, dataset, device)
+        trained = training.train_autoencoder(run, dataset, place, checkpoint)
         measure = evaluation.autoencoder_metrics
     record = {
         "kind": _kind(run),
@@ -174,33 +256,36 @@ def _train(run: Run, device: torch.device) -> Result:
         "recipe": RECIPE,
         "data_sha256": data.CHECKSUM,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
-        "seconds": round(time.perf_counter() - start, 1),
+        "seconds": round(trained.seconds, 1),
         "date": datetime.now(UTC).date().isoformat(),
     }
-    model.to(memory_format=_LAYOUT)
+    model = trained.model.to(memory_format=_LAYOUT)
     metrics = measure(model, dataset.test)
     metrics |= {f"{name}_dropout": v for name, v in measure(model, dataset.test, dropout=True).items()}
+    weights = {name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
     target = _folders()[-1]
-    _store(target, run, model, history, metrics, record)
+    files = {
+        "run.json": (json.dumps(record, indent=2) + "\n").encode(),
+        "metrics.json": (json.dumps(metrics, indent=2) + "\n").encode(),
+        "history.csv": trained.history.to_csv().encode(),
+        "weights.safetensors": save(weights),
+    }
+    _store(target / folder_name(run), files)
+    checkpoint.remove()
     return read(run, target)
 
 
-def _store(
-    target: Path, run: Run, model: nn.Module, history: pd.DataFrame, metrics: dict, record: dict
-) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    final = target / folder_name(run)
-    with tempfile.TemporaryDirectory(dir=target, prefix=".") as scratch:
+def _store(final: Path, files: dict[str, bytes]) -> None:
+    """Writes the files of a run under another name first, so that it is there whole or not at all."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=final.parent, prefix=".") as scratch:
         partial = Path(scratch) / final.name
         partial.mkdir()
-        (partial / "run.json").write_text(json.dumps(record, indent=2) + "\n")
-        (partial / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-        history.to_csv(partial / "history.csv")
-        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, partial / "weights.safetensors")
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
         try:
             partial.rename(final)
         except OSError:

@@ -7,16 +7,18 @@ fine-tuning of the encoder in the classifier are this project's choices.
 from collections.abc import Callable
 from contextlib import contextmanager
 from copy import deepcopy
+from time import perf_counter
+from typing import NamedTuple
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
 from moda.evaluation import autoencoder_metrics, classifier_metrics
-from moda.fast import accelerate
+from moda.fast import accelerate, flatten
 from moda.models import Autoencoder, Classifier
 from moda.parameters import AutoencoderRun, ClassifierRun
 
@@ -24,41 +26,55 @@ from moda.parameters import AutoencoderRun, ClassifierRun
 EVALUATED = 10_000
 
 
-def train_autoencoder(
-    run: AutoencoderRun, data: FashionMNIST, device: torch.device
-) -> tuple[Autoencoder, pd.DataFrame]:
-    """The trained autoencoder (on the CPU) and its history; the loss is the ECM (Eq. 1).
+class Training(NamedTuple):
+    """`model`: the trained network, on the CPU. `seconds`: how long it took, interruptions left out.
 
-    The history has one row per epoch, counted from 1: `running_loss` is the mean over the epoch's
+    `history` has one row per epoch, counted from 1: `running_loss` is the mean over the epoch's
     batches with dropout on; `train_loss` and `validation_loss` are measured after the epoch with
-    dropout off, on EVALUATED training images and on the 10000 validation images.
+    dropout off, on EVALUATED training images and on the 10000 validation images. For the classifier
+    it has `train_accuracy` and `validation_accuracy` (Eq. 3) besides.
+    """
+
+    model: Autoencoder | Classifier
+    history: pd.DataFrame
+    seconds: float
+
+
+def train_autoencoder(
+    run: AutoencoderRun, data: FashionMNIST, device: torch.device, checkpoint: Checkpoint | None = None
+) -> Training:
+    """Trains an autoencoder from its initialisation; the loss is the ECM (Eq. 1).
+
+    After every epoch the state goes to `checkpoint`; what is there already is not done again.
     """
     with _seeded(run.seed):
-        model = Autoencoder(run.n, run.dropout)
-        history = _fit(model, _reconstruction_loss, autoencoder_metrics, run, data, device)
-    return model, history
+        learner = Learner(Autoencoder(run.n, run.dropout), reconstruction_loss, run, device)
+        return _fit(learner, autoencoder_metrics, run, data, checkpoint)
 
 
 def train_classifier(
-    run: ClassifierRun, autoencoder: Autoencoder, data: FashionMNIST, device: torch.device
-) -> tuple[Classifier, pd.DataFrame]:
-    """The trained classifier (on the CPU) and its history; the loss is the cross entropy (Eq. 2).
+    run: ClassifierRun,
+    autoencoder: Autoencoder,
+    data: FashionMNIST,
+    device: torch.device,
+    checkpoint: Checkpoint | None = None,
+) -> Training:
+    """Trains a classifier on a copy of the autoencoder's encoder, which it goes on training.
 
-    It starts from a copy of the autoencoder's encoder and goes on training it. The history is that
-    of train_autoencoder with `train_accuracy` and `validation_accuracy` (Eq. 3) besides.
+    The loss is the cross entropy (Eq. 2). `checkpoint` is as in train_autoencoder.
     """
     with _seeded(run.seed):
         model = Classifier(deepcopy(autoencoder.encoder), run.dropout)
-        history = _fit(model, _classification_loss, classifier_metrics, run, data, device)
-    return model, history
+        learner = Learner(model, classification_loss, run, device)
+        return _fit(learner, classifier_metrics, run, data, checkpoint)
 
 
-def _reconstruction_loss(model: nn.Module, batch: Images) -> Tensor:
+def reconstruction_loss(model: nn.Module, batch: Images) -> Tensor:
     x = batch.pixels
     return F.mse_loss(model(x), x)
 
 
-def _classification_loss(model: nn.Module, batch: Images) -> Tensor:
+def classification_loss(model: nn.Module, batch: Images) -> Tensor:
     return F.cross_entropy(model(batch.pixels), batch.labels)
 
 
@@ -70,48 +86,132 @@ def _seeded(seed: int):
         yield
 
 
+class Learner:
+    """A network with its optimiser on a device; `network` computes the same as `model`, quicker."""
+
+    def __init__(
+        self,
+        model: Autoencoder | Classifier,
+        loss: Callable[[nn.Module, Images], Tensor],
+        run: AutoencoderRun | ClassifierRun,
+        device: torch.device,
+    ):
+        self.model = self.network = model.to(device)
+        self.loss, self.batch_size, self.device = loss, run.batch_size, device
+        self.total = torch.zeros((), device=device)
+        if device.type == "cpu":
+            torch.set_flush_denormal(True)
+            self.network = accelerate(model)
+            parameters = [flatten(model)]
+        else:
+            parameters = list(model.parameters())
+        cuda = device.type == "cuda"
+        self.optimizer = torch.optim.Adam(
+            parameters, lr=run.learning_rate, fused=device.type != "mps", capturable=cuda
+        )
+        self._do = Recorded(self._step, self.batch_size, device) if cuda else self._step
+
+    def epoch(self, train: Images) -> float:
+        """One pass over `train` in random order; its mean loss. A GPU is waited for only at the end."""
+        self.network.train()
+        self.total.zero_()
+        # The order comes from the CPU's generator, so that it is the same on every device.
+        for index in torch.randperm(len(train)).to(self.device).split(self.batch_size):
+            self._do(train, index)
+        return self.total.item() / len(train)
+
+    def _step(self, train: Images, index: Tensor) -> None:
+        batch = train[index]
+        # In place where there is one long gradient; into the graph's own memory on CUDA.
+        self.optimizer.zero_grad(set_to_none=self.device.type != "cpu")
+        loss = self.loss(self.network, batch)
+        loss.backward()
+        self.optimizer.step()
+        self.total += loss.detach() * len(batch)
+
+    def state(self) -> dict:
+        """All that the coming epochs depend on."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "device_random": _device_random(self.device).get_rng_state() if self.device.type != "cpu" else None,
+        }
+
+    def resume(self, state: dict) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        if state["device_random"] is not None:
+            _device_random(self.device).set_rng_state(state["device_random"])
+
+
+def _device_random(device: torch.device):
+    """The module that has the random state of a device: torch.cuda or torch.mps."""
+    return getattr(torch, device.type)
+
+
+class Recorded:
+    """`step(train, index)` as a CUDA graph, so that its many small kernels start at once.
+
+    The first steps are done one by one, on a stream of their own, as PyTorch asks for before a
+    recording; so are those of another size, such as an epoch's last.
+    """
+
+    WARM_UP = 3
+
+    def __init__(self, step: Callable[[Images, Tensor], None], size: int, device: torch.device):
+        self.step, self.index = step, torch.zeros(size, dtype=torch.int64, device=device)
+        self.calls, self.train, self.replay = 0, None, None
+
+    def __call__(self, train: Images, index: Tensor) -> None:
+        if len(index) != len(self.index):
+            self.step(train, index)
+        elif self.calls < self.WARM_UP:
+            self.calls += 1
+            self._aside(lambda: self.step(train, index))
+        else:
+            if self.train is not train:  # a recording reads the tensors that it was made with
+                self.train, self.replay = train, self._record(lambda: self.step(train, self.index))
+            self.index.copy_(index)
+            self.replay()
+
+    @staticmethod
+    def _aside(step: Callable[[], None]) -> None:
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            step()
+        torch.cuda.current_stream().wait_stream(stream)
+
+    @staticmethod
+    def _record(step: Callable[[], None]) -> Callable[[], None]:
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        return graph.replay
+
+
 def _fit(
-    model: nn.Module,
-    loss: Callable[[nn.Module, Images], Tensor],
+    learner: Learner,
     metrics: Callable[[nn.Module, Images], dict[str, float]],
     run: AutoencoderRun | ClassifierRun,
     data: FashionMNIST,
-    device: torch.device,
-) -> pd.DataFrame:
-    model.to(device)
-    learner = model
-    if device.type == "cpu":
-        torch.set_flush_denormal(True)
-        learner = accelerate(model)
-    optimizer = torch.optim.Adam(model.parameters(), lr=run.learning_rate, fused=device.type != "mps")
-    train = data.train[: run.train_size].to(device)
-    measured = {"train": train[:EVALUATED], "validation": data.validation.to(device)}
-    history = []
-    for epoch in tqdm(range(1, run.epochs + 1), desc=type(model).__name__, unit="epoch", disable=None):
-        row = {"epoch": epoch, "running_loss": _train_epoch(learner, loss, optimizer, train, run.batch_size)}
+    checkpoint: Checkpoint | None,
+) -> Training:
+    train = data.train[: run.train_size].to(learner.device)
+    measured = {"train": train[:EVALUATED], "validation": data.validation.to(learner.device)}
+    history, seconds = [], 0.0
+    if checkpoint and (state := checkpoint.load()):
+        learner.resume(state)
+        history, seconds = state["history"], state["seconds"]
+    for epoch in range(len(history) + 1, run.epochs + 1):
+        start = perf_counter()
+        row = {"epoch": epoch, "running_loss": learner.epoch(train)}
         for part, images in measured.items():
-            row |= {f"{part}_{name}": value for name, value in metrics(learner, images).items()}
+            row |= {f"{part}_{name}": value for name, value in metrics(learner.network, images).items()}
         history.append(row)
-    model.cpu()
-    return pd.DataFrame(history).set_index("epoch")
-
-
-def _train_epoch(
-    learner: nn.Module,
-    loss: Callable[[nn.Module, Images], Tensor],
-    optimizer: torch.optim.Optimizer,
-    train: Images,
-    batch_size: int,
-) -> float:
-    """One pass over `train` in random order; its mean loss. A GPU is waited for only at the end."""
-    learner.train()
-    total = torch.zeros((), device=train.images.device)
-    # The order comes from the CPU's generator, so that it is the same on every device.
-    for index in torch.randperm(len(train)).to(total.device).split(batch_size):
-        batch = train[index]
-        batch_loss = loss(learner, batch)
-        optimizer.zero_grad()
-        batch_loss.backward()
-        optimizer.step()
-        total += batch_loss.detach() * len(batch)
-    return total.item() / len(train)
+        seconds += perf_counter() - start
+        if checkpoint:
+            checkpoint.save({**learner.state(), "history": history, "seconds": seconds})
+    return Training(learner.model.cpu(), pd.DataFrame(history).set_index("epoch"), seconds)

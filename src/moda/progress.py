@@ -1,0 +1,62 @@
+"""What a terminal shows while runs are trained."""
+
+import threading
+from pathlib import Path
+
+from tqdm import tqdm
+
+from moda.checkpoint import read
+
+
+class Progress:
+    """One live line for each run in training, and one for all; nothing where there is no terminal.
+
+    `runs`: of each run its name, its checkpoint's file and its number of epochs. The files tell how
+    far a run is, whichever process trains it, so that no process has to report to another.
+    """
+
+    PERIOD = 1  # second
+
+    def __init__(self, runs: dict[str, tuple[Path, int]]):
+        self.runs, self.lines = runs, {}
+        self.whole = tqdm(total=len(runs), desc="all runs", unit="run", disable=None)
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "Progress":
+        if not self.whole.disable:
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.over.set()
+        if self.thread.is_alive():
+            self.thread.join()
+        self.whole.close()
+
+    def finished_one(self) -> None:
+        self.whole.update()
+
+    def _watch(self) -> None:
+        while not self.over.wait(self.PERIOD):
+            for name in self.runs:
+                self._look_at(name)
+            self.whole.refresh()
+        for line in self.lines.values():
+            line.close()
+
+    def _look_at(self, name: str) -> None:
+        path, epochs = self.runs[name]
+        state = read(path)
+        if not state:  # not begun, or finished
+            if name in self.lines:
+                self.lines.pop(name).close()
+            return
+        done, last = len(state["history"]), state["history"][-1]
+        left = round(state["seconds"] / done * (epochs - done))
+        if name not in self.lines:
+            form = "{desc}: epoch {n_fmt}/{total_fmt}{postfix}"
+            self.lines[name] = tqdm(total=epochs, desc=name, leave=False, bar_format=form)
+        line = self.lines[name]
+        line.n = done
+        line.set_postfix_str(f"loss {last['validation_loss']:.4f}, {tqdm.format_interval(left)} left")
