@@ -1,11 +1,13 @@
 PYTHON ?= python3
 # Where `make reproduce` trains; runs that are already there are kept.
 OUT ?= runs/reproduced
+# Address of a Dask scheduler, for `make reproduce` on its cluster.
+DASK ?=
 
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help book test reproduce clean
+.PHONY: help book test reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -23,9 +25,13 @@ test: $(READY) ## unit tests, notebooks against their outputs, a real training, 
 
 reproduce: $(READY) ## train everything from scratch into OUT, execute the notebooks on it, compare
 	$(BIN)/python -m moda.data
-	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python -m moda.reproduce
+	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python -m moda.reproduce $(if $(DASK),--dask $(DASK))
 	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python notebooks/execute.py --to $(OUT)/notebooks
 	$(BIN)/python -m moda.reproduce --compare $(OUT)
+
+bench: $(READY) ## speed against plain PyTorch, Keras and JAX; QUICK=1 for plain PyTorch alone
+	$(BIN)/python -m moda.data
+	$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick) $(if $(DEVICE),--device $(DEVICE))
 
 clean: ## remove what was built; the environment, the data and trained runs stay
 	rm -rf book/_build

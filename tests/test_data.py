@@ -17,7 +17,7 @@ from moda.data import CLASSES, FILES, DataError, Images
 @pytest.fixture(scope="session")
 def plain(fashion_mnist) -> Path:
     """The folder of the four plain files that the project itself uses."""
-    return data._locate(None)
+    return data.locate(None)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,7 @@ def torchvision_unreachable(monkeypatch):
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}/"
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(data._torchvision().datasets.FashionMNIST, "mirrors", [closed])
+    monkeypatch.setattr(data.import_torchvision().datasets.FashionMNIST, "mirrors", [closed])
 
 
 def link(source: Path, folder: Path) -> Path:
@@ -150,13 +150,13 @@ def test_folder_of_the_environment_goes_first(nothing_here, plain, monkeypatch, 
     link(plain, nothing_here)
     elsewhere = link(plain, tmp_path / "elsewhere")
     monkeypatch.setenv("FASHION_MNIST_DIR", str(elsewhere))
-    assert data._locate(None) == elsewhere
-    assert data._locate(plain) == plain  # and the argument before it
+    assert data.locate(None) == elsewhere
+    assert data.locate(plain) == plain  # and the argument before it
 
 
 def test_debian_package_is_unpacked(nothing_here, plain, compressed, monkeypatch):
     monkeypatch.setattr(data, "DEBIAN_FOLDER", compressed)
-    assert data._locate(None) == nothing_here
+    assert data.locate(None) == nothing_here
     assert_installed(nothing_here, plain)
 
 

@@ -2,28 +2,32 @@
 
 from math import sqrt
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from moda.fast import Dropout, ReLUDropout, ReLUDropoutPool, accelerate, keep_mask
+from moda.fast import Block, Dropout, accelerate, drop, flatten
 from moda.models import Autoencoder, Classifier, Encoder
 
-LAYERS = {
-    Dropout: lambda p: nn.Dropout(p),
-    ReLUDropout: lambda p: nn.Sequential(nn.ReLU(), nn.Dropout(p)),
-    ReLUDropoutPool: lambda p: nn.Sequential(nn.ReLU(), nn.Dropout(p), nn.MaxPool2d(2)),
-}
-# What each layer does with the values and the mask that it drew, in operations of torch.
-WITH_MASK = {
-    Dropout: lambda x, scaled: x * scaled,
-    ReLUDropout: lambda x, scaled: F.relu(x) * scaled,
-    ReLUDropoutPool: lambda x, scaled: F.max_pool2d(F.relu(x) * scaled, 2),
-}
 FORMATS = [torch.contiguous_format, torch.channels_last]
+# Layers of every kind, with the shape of an input; those of the models, and smaller ones.
+KINDS = {
+    "linear": (lambda: nn.Linear(12, 7), (12,), False),
+    "conv": (lambda: nn.Conv2d(3, 8, 3), (3, 9, 8), False),
+    "conv and pool": (lambda: nn.Conv2d(3, 8, 3), (3, 9, 8), True),
+    "conv and pool, odd": (lambda: nn.Conv2d(16, 32, 3), (16, 13, 13), True),
+    "transposed, kernel 4": (lambda: nn.ConvTranspose2d(5, 4, 4, 2, output_padding=1), (5, 3, 2), False),
+    "transposed, kernel 3": (lambda: nn.ConvTranspose2d(5, 4, 3, 2, output_padding=1), (5, 3, 2), False),
+    "transposed, to one channel": (
+        lambda: nn.ConvTranspose2d(5, 1, 3, 2, output_padding=1),
+        (5, 3, 2),
+        False,
+    ),
+}
 
-every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
+every_kind = pytest.mark.parametrize("kind", KINDS)
 every_format = pytest.mark.parametrize("memory_format", FORMATS, ids=["contiguous", "channels_last"])
 
 
@@ -65,107 +69,143 @@ def test_model_keeps_its_own_layers():
 
 
 def test_no_slow_layer_is_left():
+    slow = (nn.Dropout, nn.MaxPool2d, nn.ReLU, nn.ConvTranspose2d)
     for model in networks(0.2):
-        assert not any(isinstance(layer, (nn.Dropout, nn.MaxPool2d)) for layer in accelerate(model).modules())
+        assert not any(isinstance(layer, slow) for layer in accelerate(model).modules())
+
+
+def test_flattened_model_learns_the_same():
+    """A step on the one long parameter is a step on every parameter."""
+    x = torch.rand(20, 1, 28, 28)
+    one, other = Autoencoder(5, 0.0), Autoencoder(5, 0.0)
+    other.load_state_dict(one.state_dict())
+    one.to(memory_format=torch.channels_last)
+    flat = flatten(one)
+    assert flat.numel() == sum(p.numel() for p in other.parameters())
+    optimizers = [torch.optim.SGD(p, lr=1, momentum=0.5) for p in ([flat], other.parameters())]
+    for _ in range(3):
+        for model, optimizer in zip((one, other), optimizers):
+            optimizer.zero_grad(set_to_none=False)
+            (model(x) - x).square().mean().backward()
+            optimizer.step()
+    for name, value in one.state_dict().items():
+        torch.testing.assert_close(value, other.state_dict()[name], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.2, 0.5])
 def test_keep_rate(p):
     """Of all numbers, and of each of the four that are cut out of one random integer."""
-    torch.manual_seed(0)
     size = 1_000_000
-    keep = keep_mask(torch.empty(size), p).float()
+    keep = drop(torch.ones(size), p, np.random.SFC64(0))
     sigma = sqrt(p * (1 - p) / size)
     assert abs(keep.mean() - (1 - p)) < 5 * sigma
     assert ((keep.view(-1, 4).mean(0) - (1 - p)).abs() < 5 * 2 * sigma).all()
 
 
+def test_neighbours_are_independent():
+    keep = drop(torch.ones(1_000_000), 0.2, np.random.SFC64(0)) - 0.8
+    for distance in (1, 2, 3, 4, 64):
+        assert abs((keep[distance:] * keep[:-distance]).mean()) < 5 * 0.16 / 1000
+
+
 @pytest.mark.parametrize("shape", [(1,), (7,), (3, 5), (2, 3, 11, 11), (5, 3, 7, 9)])
-def test_mask_has_the_shape(shape):
-    x = torch.empty(shape)
-    keep = keep_mask(x, 0.2)
-    assert keep.dtype == torch.bool and keep.shape == x.shape and keep.stride() == x.stride()
-
-
 @every_format
-def test_mask_has_the_strides(memory_format):
-    """Otherwise the product with it is slow."""
-    x = torch.empty(2, 3, 11, 5).to(memory_format=memory_format)
-    assert keep_mask(x, 0.2).stride() == x.stride()
+def test_dropped_keeps_values_shape_and_strides(shape, memory_format):
+    """With other strides the product would be slow."""
+    x = torch.rand(shape) + 1
+    if x.dim() == 4:
+        x = x.to(memory_format=memory_format)
+    y = drop(x, 0.2, np.random.SFC64(0))
+    assert y.shape == x.shape and y.stride() == x.stride()
+    assert ((y == 0) | (y == x)).all()
 
 
 def test_almost_everything_can_be_dropped():
     """The nearest probability of 16 bits is 1, which no mask can have."""
-    assert keep_mask(torch.empty(100_000), 0.999999).float().mean() < 1e-3
+    assert drop(torch.ones(100_000), 0.999999, np.random.SFC64(0)).mean() < 1e-3
 
 
-def test_mask_repeats_with_the_seed():
-    x = torch.empty(1000)
-    torch.manual_seed(5)
-    first, second = keep_mask(x, 0.5), keep_mask(x, 0.5)
-    torch.manual_seed(5)
-    assert torch.equal(keep_mask(x, 0.5), first) and not torch.equal(first, second)
+def test_train_seeds_from_torch():
+    x = torch.rand(1000)
+    layer, draws = Dropout(0.5), []
+    for seed in (5, 5, 6):
+        torch.manual_seed(seed)
+        layer.train()
+        draws.append((layer(x), layer(x)))
+    (a, b), (c, d), (e, _) = draws
+    assert torch.equal(a, c) and torch.equal(b, d)
+    assert not torch.equal(a, b) and not torch.equal(a, e)
 
 
-@every_layer
+@every_kind
 @every_format
 @pytest.mark.parametrize("p", [0.2, 0.5])
-@pytest.mark.parametrize("size", [(26, 26), (11, 11), (2, 3)])
-def test_output_and_gradient_with_the_mask_drawn(layer, memory_format, p, size):
+def test_output_and_gradients_with_the_mask_drawn(kind, memory_format, p):
+    make, shape, pool = KINDS[kind]
     torch.manual_seed(0)
-    x = torch.randn(6, 3, *size).to(memory_format=memory_format).requires_grad_()
-    torch.manual_seed(1)
-    y = layer(p).train()(x)
-    torch.manual_seed(1)
-    expected = WITH_MASK[layer](x, keep_mask(x, p) / (1 - p))
-    torch.testing.assert_close(y, expected, rtol=1e-6, atol=1e-6)
+    layer = make()
+    x = torch.randn(6, *shape)
+    if len(shape) == 3:
+        x = x.to(memory_format=memory_format)
+        layer.to(memory_format=memory_format)
+    x.requires_grad_()
+    block = Block(layer, p, pool=pool).train()
+    state = block.random.state
+    y = block(x)
+
+    plain = layer(x)
+    block.random.state = state
+    layout = torch.channels_last if "transposed" in kind else torch.preserve_format
+    mask = drop(torch.ones_like(plain, memory_format=layout), p, block.random) / (1 - p)
+    expected = F.relu(plain) * mask
+    expected = F.max_pool2d(expected, 2) if pool else expected
+    torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-5)
 
     weights = torch.randn_like(expected)
-    got, wanted = (torch.autograd.grad((out * weights).sum(), x)[0] for out in (y, expected))
-    torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-6)
+    inputs = [x, layer.weight, layer.bias]
+    got, wanted = (torch.autograd.grad((out * weights).sum(), inputs) for out in (y, expected))
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
-@every_layer
-def test_values_are_dropped_or_scaled(layer):
-    torch.manual_seed(0)
-    x = torch.rand(4, 3, 10, 10) + 1
-    y = layer(0.2).train()(x)
-    if layer is ReLUDropoutPool:  # each output is one of the four values of its window
-        x = F.unfold(x, 2, stride=2).view(4, 3, 4, 25)
-        y = y.view(4, 3, 1, 25)
-    assert ((y == 0) | torch.isclose(y, x / 0.8)).view(4, 3, -1, y.shape[-1]).any(2).all()
-
-
-@every_layer
-@pytest.mark.parametrize("p", [0.2, 0.5])
-def test_distribution_of_pytorch_s_layers(layer, p):
+@every_kind
+def test_distribution_of_pytorch_s_layers(kind):
     """First and second moment of every output, within 5 standard errors of 20000 draws of each."""
+    make, shape, pool = KINDS[kind]
     torch.manual_seed(0)
-    x = torch.randn(1, 2, 4, 4).expand(20_000, -1, -1, -1)
-    ours, theirs = layer(p).train()(x.contiguous()).double(), LAYERS[layer](p)(x).double()
+    layer = make()
+    x = torch.randn(1, *shape).expand(20_000, *shape).contiguous()
+    plain = nn.Sequential(layer, nn.ReLU(), nn.Dropout(0.2), *([nn.MaxPool2d(2)] if pool else []))
+    with torch.no_grad():
+        ours, theirs = Block(layer, 0.2, pool=pool)(x).double(), plain(x).double()
     for power in (1, 2):
         a, b = ours**power, theirs**power
         error = ((a.var(0) + b.var(0)) / len(x)).sqrt()
-        assert ((a.mean(0) - b.mean(0)).abs() <= 5 * error).all()
+        assert ((a.mean(0) - b.mean(0)).abs() <= 5 * error + 1e-6).all()
 
 
-@every_layer
+def test_dropout_drops_or_scales():
+    x = torch.rand(1000) + 1
+    y = Dropout(0.2).train()(x)
+    assert ((y == 0) | torch.isclose(y, x / 0.8)).all() and (y == 0).any() and (y > 0).any()
+
+
 @pytest.mark.parametrize("p, training", [(0.5, False), (0.0, True)])
-def test_without_dropout(layer, p, training):
-    """In evaluation mode, or with probability 0; then no random number is drawn either."""
+def test_without_dropout(p, training):
+    """In evaluation mode, or with probability 0."""
     x = torch.randn(2, 3, 11, 11)
-    state = torch.get_rng_state()
-    y = layer(p).train(training)(x)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert torch.equal(y, LAYERS[layer](p).train(training)(x))
+    assert torch.equal(Dropout(p).train(training)(x), x)
+    layer = nn.Conv2d(3, 4, 3)
+    expected = F.relu(F.max_pool2d(layer(x), 2))
+    torch.testing.assert_close(Block(layer, p, pool=True).train(training)(x), expected)
 
 
 def test_training_mode_repeats_with_the_seed(fashion_mnist):
     x = fashion_mnist.test[:5].pixels
     for model in networks(0.2):
-        twin = accelerate(model).train()
+        twin = accelerate(model)
         draws = []
         for seed in (1, 1, 2):
             torch.manual_seed(seed)
-            draws.append(twin(x))
+            draws.append(twin.train()(x))
         assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])

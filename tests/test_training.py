@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from moda import training
+from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
 from moda.evaluation import autoencoder_metrics, classifier_metrics
 from moda.models import Autoencoder
 from moda.parameters import AutoencoderRun, ClassifierRun
-from moda.training import train_autoencoder, train_classifier
+from moda.training import Learner, Recorded, reconstruction_loss, train_autoencoder, train_classifier
 
 CPU = torch.device("cpu")
 TINY = AutoencoderRun(n=4, epochs=2, train_size=100)
@@ -27,26 +28,26 @@ def untrained(run: AutoencoderRun) -> Autoencoder:
 
 
 def test_same_seed_same_training(few):
-    model, history = train_autoencoder(TINY, few, CPU)
+    model, history, _ = train_autoencoder(TINY, few, CPU)
     torch.manual_seed(77)  # the numbers drawn before make no difference
-    again, history_again = train_autoencoder(TINY, few, CPU)
+    again, history_again, _ = train_autoencoder(TINY, few, CPU)
     pd.testing.assert_frame_equal(history, history_again, check_exact=True)
     assert torch.equal(weights(model), weights(again))
 
-    other, history_other = train_autoencoder(replace(TINY, seed=1), few, CPU)
+    other, history_other, *_ = train_autoencoder(replace(TINY, seed=1), few, CPU)
     assert not torch.equal(weights(model), weights(other))
     assert (history != history_other).all(axis=None)
 
 
 def test_same_seed_same_classifier(few):
     autoencoder = untrained(TINY)
-    model, history = train_classifier(TINY_CLASSIFIER, autoencoder, few, CPU)
+    model, history, _ = train_classifier(TINY_CLASSIFIER, autoencoder, few, CPU)
     # A stored autoencoder comes in evaluation mode.
-    again, history_again = train_classifier(TINY_CLASSIFIER, autoencoder.eval(), few, CPU)
+    again, history_again, _ = train_classifier(TINY_CLASSIFIER, autoencoder.eval(), few, CPU)
     pd.testing.assert_frame_equal(history, history_again, check_exact=True)
     assert torch.equal(weights(model), weights(again))
 
-    other, _ = train_classifier(replace(TINY_CLASSIFIER, seed=1), autoencoder, few, CPU)
+    other, *_ = train_classifier(replace(TINY_CLASSIFIER, seed=1), autoencoder, few, CPU)
     assert not torch.equal(weights(model), weights(other))
 
 
@@ -60,7 +61,7 @@ def test_random_numbers_outside_are_untouched(few):
 
 def test_autoencoder_history(few):
     """One row an epoch; the last one is that of the model given back, measured with dropout off."""
-    model, history = train_autoencoder(TINY, few, CPU)
+    model, history, _ = train_autoencoder(TINY, few, CPU)
     assert list(history.columns) == ["running_loss", "train_loss", "validation_loss"]
     assert history.index.name == "epoch" and history.index.tolist() == [1, 2]
     for part, images in {"train": few.train[:100], "validation": few.validation}.items():
@@ -69,7 +70,7 @@ def test_autoencoder_history(few):
 
 
 def test_classifier_history(few):
-    model, history = train_classifier(TINY_CLASSIFIER, untrained(TINY), few, CPU)
+    model, history, _ = train_classifier(TINY_CLASSIFIER, untrained(TINY), few, CPU)
     assert list(history.columns) == [
         "running_loss",
         "train_loss",
@@ -86,21 +87,21 @@ def test_classifier_history(few):
 
 def test_training_set_is_measured_on_its_first_images(few, monkeypatch):
     monkeypatch.setattr(training, "EVALUATED", 30)
-    model, history = train_autoencoder(TINY, few, CPU)
+    model, history, _ = train_autoencoder(TINY, few, CPU)
     measured = autoencoder_metrics(model, few.train[:30])["loss"]
     assert history.loc[2, "train_loss"] == pytest.approx(measured, rel=1e-5)
 
 
 def test_loss_falls(few):
     run = replace(TINY, n=16, epochs=8, dropout=0, batch_size=16, learning_rate=3e-3)
-    _, history = train_autoencoder(run, few, CPU)
+    _, history, _ = train_autoencoder(run, few, CPU)
     for column in history:
         assert history[column].iloc[-1] < 0.8 * history[column].iloc[0]
 
 
 def test_running_loss_has_dropout(few):
     """Which alone costs the output a fifth of the squares of the image."""
-    _, history = train_autoencoder(TINY, few, CPU)
+    _, history, _ = train_autoencoder(TINY, few, CPU)
     assert (history["running_loss"] > history["train_loss"] + 0.02).all()
 
 
@@ -108,7 +109,7 @@ def test_running_loss_has_dropout(few):
 def test_every_image_counts(few, batch_size):
     """With steps that change nothing, the epoch's mean loss is that of all the images."""
     run = replace(TINY, epochs=1, dropout=0, batch_size=batch_size, learning_rate=1e-12)
-    _, history = train_autoencoder(run, few, CPU)
+    _, history, _ = train_autoencoder(run, few, CPU)
     expected = autoencoder_metrics(untrained(run), few.train[:100])["loss"]
     assert history.loc[1, "running_loss"] == pytest.approx(expected, rel=1e-6)
 
@@ -119,10 +120,10 @@ def test_incomplete_batch_makes_a_step(few):
 
 
 def test_only_the_first_images_are_trained_on(few):
-    model, history = train_autoencoder(TINY, few, CPU)
+    model, history, _ = train_autoencoder(TINY, few, CPU)
     rest = few.train[100:]
     altered = Images(torch.cat([few.train[:100].images, 255 - rest.images]), few.train.labels)
-    same, history_same = train_autoencoder(TINY, FashionMNIST(altered, few.validation, few.test), CPU)
+    same, history_same, _ = train_autoencoder(TINY, FashionMNIST(altered, few.validation, few.test), CPU)
     assert torch.equal(weights(model), weights(same))
     pd.testing.assert_frame_equal(history, history_same, check_exact=True)
 
@@ -132,7 +133,7 @@ def test_classifier_starts_from_the_encoder_and_leaves_it(few):
     autoencoder = untrained(TINY)
     before = weights(autoencoder)
     run = replace(TINY_CLASSIFIER, epochs=1, learning_rate=1e-6)
-    model, _ = train_classifier(run, autoencoder, few, CPU)
+    model, *_ = train_classifier(run, autoencoder, few, CPU)
     assert torch.equal(weights(autoencoder), before)
     start, end = weights(autoencoder.encoder), weights(model.encoder)
     assert torch.allclose(start, end, rtol=0, atol=1e-5)
@@ -146,7 +147,7 @@ def test_classifier_learns_by_heart(few):
     """
     torch.manual_seed(109)
     run = ClassifierRun(dropout=0, epochs=80, seed=9, train_size=64)
-    model, history = train_classifier(run, Autoencoder(dropout=0), few, CPU)
+    model, history, _ = train_classifier(run, Autoencoder(dropout=0), few, CPU)
     images = few.train[:64]
     with torch.no_grad():
         scores = model.eval()(images.pixels)
@@ -156,3 +157,82 @@ def test_classifier_learns_by_heart(few):
     right = scores.argmax(1) == images.labels
     assert right[learnable].float().mean() > 0.9
     assert history["train_accuracy"].iloc[-1] == pytest.approx(right.float().mean().item())
+
+
+class Interrupted(Exception):
+    pass
+
+
+class Interrupting(Checkpoint):
+    """Breaks the training off once the first epoch is saved."""
+
+    def save(self, state):
+        super().save(state)
+        raise Interrupted
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    return Checkpoint(tmp_path / "state.pt", {"threads": 1})
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "classifier"])
+def test_interrupted_training_ends_as_the_uninterrupted_one(few, checkpoint, kind):
+    def train(checkpoint=None):
+        if kind == "autoencoder":
+            return train_autoencoder(replace(TINY, epochs=3), few, CPU, checkpoint)
+        run = replace(TINY_CLASSIFIER, epochs=3)
+        return train_classifier(run, untrained(TINY), few, CPU, checkpoint)
+
+    model, history, _ = train()
+    for _ in range(3):
+        with pytest.raises(Interrupted):
+            train(Interrupting(checkpoint.path, checkpoint.conditions))
+    again, history_again, seconds = train(checkpoint)
+    pd.testing.assert_frame_equal(history, history_again, check_exact=True)
+    assert torch.equal(weights(model), weights(again))
+    assert seconds > 0
+
+
+def test_checkpoint_of_other_conditions_is_left_alone(few, checkpoint):
+    """Another number of threads adds in another order: the result would be neither's."""
+    with pytest.raises(Interrupted):
+        train_autoencoder(TINY, few, CPU, Interrupting(checkpoint.path, {"threads": 2}))
+    assert checkpoint.load() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])
+def test_checkpoint_that_is_not_whole(checkpoint, content):
+    checkpoint.path.write_bytes(content)
+    assert checkpoint.load() is None
+    checkpoint.save({"epoch": 1})
+    assert checkpoint.load()["epoch"] == 1
+    checkpoint.remove()
+    assert checkpoint.load() is None and not list(checkpoint.path.parent.iterdir())
+
+
+def test_recorded_steps_are_those_of_the_plain_loop(few, monkeypatch):
+    """Everything of the CUDA path but the graph itself, which here is the step again."""
+    asides, recordings = [], []
+
+    def aside(step):
+        asides.append(step())
+
+    def record(step):
+        recordings.append(step)  # recording does not do it
+        return step
+
+    monkeypatch.setattr(Recorded, "_aside", staticmethod(aside))
+    monkeypatch.setattr(Recorded, "_record", staticmethod(record))
+    run, models, losses = replace(TINY, batch_size=16), [], []
+    for recorded in (False, True):
+        torch.manual_seed(0)
+        learner = Learner(Autoencoder(4), reconstruction_loss, run, CPU)
+        if recorded:
+            learner._do = Recorded(learner._step, run.batch_size, CPU)
+        train = few.train[:100]
+        losses.append([learner.epoch(train), learner.epoch(train)])
+        models.append(learner.model)
+    assert losses[0] == losses[1]
+    assert torch.equal(*map(weights, models))
+    assert (len(asides), len(recordings)) == (3, 1)

@@ -96,8 +96,8 @@ def load(folder: str | os.PathLike | None = None) -> FashionMNIST:
     The 60000 training images are split by a permutation seeded with SPLIT_SEED, so every prefix of
     `train` is a random sample too. Raises DataError with what to do.
     """
-    files = _locate(folder)
-    read = _torchvision().datasets.mnist
+    files = locate(folder)
+    read = import_torchvision().datasets.mnist
     train, test = (
         Images(
             read.read_image_file(str(files / f"{part}-images-idx3-ubyte")),
@@ -110,7 +110,7 @@ def load(folder: str | os.PathLike | None = None) -> FashionMNIST:
     return FashionMNIST(train[:TRAIN_SIZE], train[TRAIN_SIZE:], test)
 
 
-def _locate(folder: str | os.PathLike | None) -> Path:
+def locate(folder: str | os.PathLike | None) -> Path:
     """The folder that holds the four files, plain and verified."""
     chosen = folder or os.environ.get("FASHION_MNIST_DIR")
     for place in [Path(chosen)] if chosen else [DATA_FOLDER, DEBIAN_FOLDER]:
@@ -194,7 +194,7 @@ def _download_with_torchvision(scratch: Path) -> None:
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(30)  # torchvision sets none: a silent network would hang for ever
     try:
-        _torchvision().datasets.FashionMNIST(scratch, download=True)
+        import_torchvision().datasets.FashionMNIST(scratch, download=True)
     finally:
         socket.setdefaulttimeout(patience)
 
@@ -220,7 +220,7 @@ def _download_with_apt(scratch: Path) -> None:
         path.rename(scratch / path.name)
 
 
-def _torchvision():
+def import_torchvision():
     """torchvision, also where its compiled operators cannot load.
 
     PyPI's torchvision is built for CUDA; beside a CPU-only torch its import fails for want of two
@@ -246,6 +246,6 @@ _DECLARED: list = []
 
 if __name__ == "__main__":
     try:
-        print(f"Fashion-MNIST: {_locate(None)}")
+        print(f"Fashion-MNIST: {locate(None)}")
     except DataError as error:
         sys.exit(str(error))

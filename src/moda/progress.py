@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Self
 
 from tqdm import tqdm
 
@@ -23,7 +24,7 @@ class Progress:
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         if not self.whole.disable:
             self.thread.start()
         return self

@@ -1,17 +1,19 @@
 """Train every run of the book from scratch, and compare with the reference (`make reproduce`).
 
-`python -m moda.reproduce` trains what is missing in the folder named by MODA_RUNS;
+`python -m moda.reproduce` trains what is missing in the folder named by MODA_RUNS, with `--dask ADDRESS`
+on the cluster of that scheduler;
 `--compare FOLDER` prints the table paper / reference / yours; `--adopt FOLDER` makes its runs the reference.
 """
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
 
 from moda import paper
-from moda.parameters import AutoencoderRun, ClassifierRun
+from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError
 from moda.runs import REFERENCE_FOLDER, folder_name, obtain_all, read
 
 # The ten runs whose curves Fig. 4 averages, and the three classifiers of the comparison of N.
@@ -62,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--dask", metavar="ADDRESS")
     parser.add_argument("--compare", type=Path, metavar="FOLDER")
     parser.add_argument("--adopt", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
@@ -70,7 +73,12 @@ def main() -> None:
     elif arguments.adopt:
         adopt(arguments.adopt)
     else:
-        obtain_all(EVERY, weights=False)
+        try:
+            obtain_all(EVERY, weights=False, dask=arguments.dask)
+        except KeyboardInterrupt:
+            sys.exit("\nInterrupted. The same command goes on from the last epoch of each run.")
+        except ParameterError as error:
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ The book's own runs are in `runs/reference`, which is only read; training writes
 environment variable MODA_RUNS names a folder to use instead of both.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -28,7 +29,7 @@ from moda import data, evaluation, training
 from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
 from moda.models import Autoencoder, Classifier, Encoder
-from moda.parameters import AutoencoderRun, ClassifierRun, Run, choose_device
+from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError, Run, choose_device
 from moda.progress import Progress
 
 # Raised by whoever changes what a configuration means (models, split, random stream, optimiser).
@@ -192,6 +193,7 @@ def _train_in_a_process(run: Run, arrays: list, folder: str | None, parent: int)
     _train(run, "cpu", FashionMNIST(*map(Images, tensors[::2], tensors[1::2])))
 
 
+@functools.cache  # a process is given several runs, and needs one watch
 def _end_with(parent: int) -> None:
     """Ends this process when its parent is gone: a killed program must not go on in its workers."""
 
@@ -209,21 +211,38 @@ def _train_on_dask(runs: list[Run], device: str, scheduler: str) -> Iterable[Non
     A run whose worker dies is given to another one, which goes on from its last epoch where they
     share a folder of runs.
     """
-    with joblib.parallel_config("dask", scheduler_host=scheduler):
+    with _dask_client(scheduler), joblib.parallel_config("dask"):
         parallel = joblib.Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
-        tasks = (joblib.delayed(_train_on_a_worker)(run, device, _needs(run)) for run in runs)
+        tasks = (joblib.delayed(_train_on_a_worker)(run, device, _autoencoder_of(run)) for run in runs)
         for name, files in parallel(tasks):
             _store(_folders()[-1] / name, files)
             yield
 
 
-def _needs(run: Run) -> dict[str, dict[str, bytes]]:
-    """The files of the stored runs that `run` builds on, by folder."""
+def _dask_client(scheduler: str):
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ParameterError(
+            f"El parámetro «dask» vale {scheduler!r}, pero Dask no está instalado. "
+            "Se instala con: pip install 'dask[distributed]'"
+        ) from error
+    try:
+        return Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ParameterError(
+            f"El parámetro «dask» vale {scheduler!r}; debe ser la dirección de un planificador de Dask "
+            f"en marcha, como tcp://10.0.0.1:8786 ({error})."
+        ) from error
+
+
+def _files(result: Result) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in result.folder.iterdir()}
+
+
+def _autoencoder_of(run: Run) -> dict[str, bytes]:
+    """What a classifier starts from, which its worker may not have."""
     return _files(_stored(run.autoencoder, weights=True)) if isinstance(run, ClassifierRun) else {}
-
-
-def _files(result: Result) -> dict[str, dict[str, bytes]]:
-    return {result.folder.name: {path.name: path.read_bytes() for path in result.folder.iterdir()}}
 
 
 # Random numbers and the number of threads belong to a whole process: a worker that has several
@@ -231,13 +250,13 @@ def _files(result: Result) -> dict[str, dict[str, bytes]]:
 _ALONE = threading.Lock()
 
 
-def _train_on_a_worker(run: Run, device: str, needs: dict) -> tuple[str, dict[str, bytes]]:
+def _train_on_a_worker(run: Run, device: str, autoencoder: dict[str, bytes]) -> tuple[str, dict[str, bytes]]:
     with _ALONE:
         torch.set_num_threads(1)
-        for name, files in needs.items():
-            _store(_folders()[-1] / name, files)
-        (files,) = _files(_stored(run, weights=True) or _train(run, choose_device(device).type, data.load())).items()
-        return files
+        if autoencoder and not _stored(run.autoencoder, weights=True):
+            _store(_folders()[-1] / folder_name(run.autoencoder), autoencoder)
+        result = _stored(run, weights=True) or _train(run, choose_device(device).type, data.load())
+        return result.folder.name, _files(result)
 
 
 def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
@@ -265,7 +284,9 @@ def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
     model = trained.model.to(memory_format=_LAYOUT)
     metrics = measure(model, dataset.test)
     metrics |= {f"{name}_dropout": v for name, v in measure(model, dataset.test, dropout=True).items()}
-    weights = {name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
+    weights = {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()
+    }
     target = _folders()[-1]
     files = {
         "run.json": (json.dumps(record, indent=2) + "\n").encode(),

@@ -135,7 +135,9 @@ class Learner:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
-            "device_random": _device_random(self.device).get_rng_state() if self.device.type != "cpu" else None,
+            "device_random": _device_random(self.device).get_rng_state()
+            if self.device.type != "cpu"
+            else None,
         }
 
     def resume(self, state: dict) -> None:

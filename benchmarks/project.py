@@ -1,0 +1,25 @@
+"""Contenders (d) and (e): this project, as `moda.training` trains."""
+
+import torch
+from contender import arguments, serve
+
+from moda import data
+from moda.models import Autoencoder, Classifier
+from moda.parameters import AutoencoderRun
+from moda.training import Learner, classification_loss, reconstruction_loss
+
+
+def learner(model: str, device: str) -> Learner:
+    network, loss = Autoencoder(), reconstruction_loss
+    if model == "classifier":
+        network, loss = Classifier(network.encoder), classification_loss
+    return Learner(network, loss, AutoencoderRun(), torch.device(device))
+
+
+if __name__ == "__main__":
+    given = arguments()
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    train = data.load().train[: given.images].to(given.device)
+    project = learner(given.model, given.device)
+    serve(lambda: project.epoch(train))
