@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError
-from moda.runs import folder_name, obtain_all
+from moda.runs import obtain_all
+from moda.store import folder_name
 
 RUNS = [
     ClassifierRun(AutoencoderRun(n=2, epochs=2, seed=seed, train_size=500), epochs=2, train_size=500)

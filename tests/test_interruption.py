@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from moda.parameters import AutoencoderRun
-from moda.runs import folder_name, read
+from moda.store import folder_name, read
 
 RUNS = [AutoencoderRun(n=2, epochs=8, seed=seed, train_size=2000) for seed in (0, 1)]
 SCRIPT = f"""

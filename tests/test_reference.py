@@ -6,7 +6,7 @@ import pytest
 from moda import evaluation, runs
 from moda.parameters import ClassifierRun
 from moda.reproduce import AVERAGED, COMPARED, EVERY, TINY, WITHOUT_WEIGHTS, adopt, compare
-from moda.runs import REFERENCE_FOLDER, folder_name, read
+from moda.store import REFERENCE_FOLDER, folder_name, read
 
 WEIGHED = [run for run in EVERY if run not in WITHOUT_WEIGHTS]
 

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from moda import data, evaluation, runs, training
+from moda import data, evaluation, runs, store, training
 from moda.models import Autoencoder, Classifier
 from moda.parameters import AutoencoderRun, ClassifierRun
-from moda.runs import Result, folder_name, obtain, obtain_all
+from moda.runs import obtain, obtain_all
+from moda.store import Result, folder_name
 
 ENCODER = AutoencoderRun(n=2, epochs=1, train_size=100)
 OTHER = replace(ENCODER, seed=1)
@@ -68,7 +69,7 @@ def test_what_is_stored(folder, few, few_images):
     assert record == result.record
     assert AutoencoderRun(**record["configuration"]) == OTHER
     assert record["kind"] == "autoencoder" and record["device"] == "cpu"
-    assert record["data_sha256"] == data.CHECKSUM and record["recipe"] == runs.RECIPE
+    assert record["data_sha256"] == data.CHECKSUM and record["recipe"] == store.RECIPE
     _, history, _ = training.train_autoencoder(OTHER, few, torch.device("cpu"))
     pd.testing.assert_frame_equal(result.history, history, check_exact=True)
 
@@ -191,7 +192,7 @@ def test_damaged_run(folder, few_images, file, content):
 
 def test_reading_what_is_not_there(tmp_path):
     with pytest.raises(RuntimeError, match="missing") as error:
-        runs.read(OTHER, tmp_path)
+        store.read(OTHER, tmp_path)
     assert str(tmp_path / folder_name(OTHER)) in str(error.value)
 
 
@@ -203,8 +204,8 @@ def two_folders(folder, few_images, monkeypatch, tmp_path):
     for place in (reference, local):
         shutil.copytree(stored, place / stored.name)
     monkeypatch.delenv("MODA_RUNS")
-    monkeypatch.setattr(runs, "REFERENCE_FOLDER", reference)
-    monkeypatch.setattr(runs, "LOCAL_FOLDER", local)
+    monkeypatch.setattr(store, "REFERENCE_FOLDER", reference)
+    monkeypatch.setattr(store, "LOCAL_FOLDER", local)
     return reference, local
 
 
@@ -245,7 +246,7 @@ def test_folder_name_depends_on_every_field():
         assert len({folder_name(r) for r in (run, *changed)}) == len(changed) + 1
 
 
-@pytest.mark.parametrize("where", ["moda.runs.RECIPE", "moda.data.CHECKSUM"])
+@pytest.mark.parametrize("where", ["moda.store.RECIPE", "moda.data.CHECKSUM"])
 def test_folder_name_depends_on_recipe_and_data(monkeypatch, where):
     before = folder_name(AutoencoderRun())
     monkeypatch.setattr(where, "another")

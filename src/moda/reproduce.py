@@ -14,7 +14,8 @@ import pandas as pd
 
 from moda import paper
 from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError
-from moda.runs import REFERENCE_FOLDER, folder_name, obtain_all, read
+from moda.runs import obtain_all
+from moda.store import REFERENCE_FOLDER, folder_name, read
 
 # The ten runs whose curves Fig. 4 averages, and the three classifiers of the comparison of N.
 AVERAGED = [AutoencoderRun(epochs=20, seed=seed) for seed in range(10)]

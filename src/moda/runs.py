@@ -1,67 +1,28 @@
-"""Trained runs, stored by what describes them, so that nothing is trained twice.
+"""Results of runs: those that are stored, or else trained, here on all cores or on a cluster.
 
-A run's folder is named after its configuration, the data's checksum and RECIPE, and holds `run.json`
-(configuration and provenance), `history.csv`, `metrics.json` and `weights.safetensors`. It appears
-whole or not at all; while the run is trained, a file beside it keeps the state after the last epoch.
-The book's own runs are in `runs/reference`, which is only read; training writes to `runs/local`. The
-environment variable MODA_RUNS names a folder to use instead of both.
+While a run is trained, a file in the folder of runs keeps its state after the last epoch.
 """
 
 import functools
-import hashlib
 import json
 import os
 import platform
-import tempfile
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 import joblib
-import pandas as pd
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from moda import data, evaluation, training
 from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
-from moda.models import Autoencoder, Classifier, Encoder
-from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError, Run, choose_device
+from moda.parameters import ClassifierRun, ParameterError, Run, choose_device
 from moda.progress import Progress
-
-# Raised by whoever changes what a configuration means (models, split, random stream, optimiser).
-RECIPE = 2
-
-REFERENCE_FOLDER = data.PROJECT / "runs" / "reference"
-LOCAL_FOLDER = data.PROJECT / "runs" / "local"
-
-# In which networks are measured and given back: the masks of nn.Dropout follow it.
-_LAYOUT = torch.channels_last
-
-
-@dataclass(frozen=True)
-class Result:
-    """What is stored of a run.
-
-    `history`: one row per epoch (see moda.training). `metrics`: test set, `loss` (ECM or cross
-    entropy) and for a classifier `accuracy`, each also with dropout on (`…_dropout`). `record`:
-    configuration, versions, device, threads and seconds of training.
-    """
-
-    run: Run
-    folder: Path
-    history: pd.DataFrame
-    metrics: dict[str, float]
-    record: dict
-
-    def model(self) -> Autoencoder | Classifier:
-        """The trained network, on the CPU and with dropout off."""
-        model = _untrained(self.run)
-        model.load_state_dict(load_file(self.folder / "weights.safetensors"))
-        return model.to(memory_format=_LAYOUT).eval()
+from moda.store import LAYOUT, RECIPE, Result, folder_name, folders, kind, read, store, stored
 
 
 def obtain(run: Run, device: str = "auto", weights: bool = True) -> Result:
@@ -82,74 +43,21 @@ def obtain_all(
     """
     runs = list(runs)
     device = choose_device(device).type if not dask else device
-    missing = [run for run in dict.fromkeys(runs) if not _stored(run, weights)]
+    missing = [run for run in dict.fromkeys(runs) if not stored(run, weights)]
     classifiers = [run for run in missing if isinstance(run, ClassifierRun)]
     encoders = dict.fromkeys(run.autoencoder for run in classifiers)
-    autoencoders = [run for run in encoders if not _stored(run, weights=True)]
+    autoencoders = [run for run in encoders if not stored(run, weights=True)]
     autoencoders += [run for run in missing if run not in classifiers and run not in encoders]
     # First what classifiers build on, so that no two processes train the same autoencoder.
     for step in (autoencoders, classifiers):
         if step:
             _train_all(step, device, dask)
-    return [_stored(run, weights) for run in runs]
-
-
-def read(run: Run, root: Path) -> Result:
-    """What the folder of runs `root` holds of `run`; RuntimeError where it is damaged or not there."""
-    folder = root / folder_name(run)
-    try:
-        history = pd.read_csv(folder / "history.csv", index_col="epoch")
-        if len(history) != run.epochs:
-            raise ValueError(f"history.csv has {len(history)} epochs of {run.epochs}")
-        metrics = json.loads((folder / "metrics.json").read_text())
-        return Result(run, folder, history, metrics, json.loads((folder / "run.json").read_text()))
-    except (OSError, ValueError) as error:
-        raise RuntimeError(
-            f"The stored run {folder} is damaged or missing ({error}). Delete the folder, or restore it "
-            "with git if it is a reference run, and try again."
-        ) from error
-
-
-def folder_name(run: Run) -> str:
-    """The name of the run's folder: legible in front, and a hash of all that decides its result."""
-    described = {"run": asdict(run), "data": data.CHECKSUM, "recipe": RECIPE}
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:10]
-    return f"{_kind(run)}-n{_encoder(run).n}-s{run.seed}-{digest}"
-
-
-def _kind(run: Run) -> str:
-    return "classifier" if isinstance(run, ClassifierRun) else "autoencoder"
-
-
-def _encoder(run: Run) -> AutoencoderRun:
-    """The run that describes the encoder, which in an autoencoder is itself."""
-    return run.autoencoder if isinstance(run, ClassifierRun) else run
-
-
-def _untrained(run: Run) -> Autoencoder | Classifier:
-    encoder = _encoder(run)
-    if isinstance(run, ClassifierRun):
-        return Classifier(Encoder(encoder.n, encoder.dropout), run.dropout)
-    return Autoencoder(encoder.n, encoder.dropout)
-
-
-def _folders() -> list[Path]:
-    """Where runs are looked for, in order; new ones go to the last."""
-    chosen = os.environ.get("MODA_RUNS")
-    return [Path(chosen)] if chosen else [REFERENCE_FOLDER, LOCAL_FOLDER]
-
-
-def _stored(run: Run, weights: bool) -> Result | None:
-    needed = "weights.safetensors" if weights else "metrics.json"
-    for folder in _folders():
-        if (folder / folder_name(run) / needed).is_file():
-            return read(run, folder)
-    return None
+    return [stored(run, weights) for run in runs]
 
 
 def _checkpoint(run: Run, device: str) -> Checkpoint:
     conditions = {"torch": str(torch.__version__), "device": device, "threads": torch.get_num_threads()}
-    return Checkpoint(_folders()[-1] / f".{folder_name(run)}.pt", conditions)
+    return Checkpoint(folders()[-1] / f".{folder_name(run)}.pt", conditions)
 
 
 def _train_all(runs: list[Run], device: str, dask: str | None) -> None:
@@ -215,7 +123,7 @@ def _train_on_dask(runs: list[Run], device: str, scheduler: str) -> Iterable[Non
         parallel = joblib.Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
         tasks = (joblib.delayed(_train_on_a_worker)(run, device, _autoencoder_of(run)) for run in runs)
         for name, files in parallel(tasks):
-            _store(_folders()[-1] / name, files)
+            store(folders()[-1] / name, files)
             yield
 
 
@@ -242,7 +150,7 @@ def _files(result: Result) -> dict[str, bytes]:
 
 def _autoencoder_of(run: Run) -> dict[str, bytes]:
     """What a classifier starts from, which its worker may not have."""
-    return _files(_stored(run.autoencoder, weights=True)) if isinstance(run, ClassifierRun) else {}
+    return _files(stored(run.autoencoder, weights=True)) if isinstance(run, ClassifierRun) else {}
 
 
 # Random numbers and the number of threads belong to a whole process: a worker that has several
@@ -253,9 +161,9 @@ _ALONE = threading.Lock()
 def _train_on_a_worker(run: Run, device: str, autoencoder: dict[str, bytes]) -> tuple[str, dict[str, bytes]]:
     with _ALONE:
         torch.set_num_threads(1)
-        if autoencoder and not _stored(run.autoencoder, weights=True):
-            _store(_folders()[-1] / folder_name(run.autoencoder), autoencoder)
-        result = _stored(run, weights=True) or _train(run, choose_device(device).type, data.load())
+        if autoencoder and not stored(run.autoencoder, weights=True):
+            store(folders()[-1] / folder_name(run.autoencoder), autoencoder)
+        result = stored(run, weights=True) or _train(run, choose_device(device).type, data.load())
         return result.folder.name, _files(result)
 
 
@@ -263,14 +171,14 @@ def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
     place = torch.device(device)
     checkpoint = _checkpoint(run, device)
     if isinstance(run, ClassifierRun):
-        autoencoder = _stored(run.autoencoder, weights=True).model()
+        autoencoder = stored(run.autoencoder, weights=True).model()
         trained = training.train_classifier(run, autoencoder, dataset, place, checkpoint)
         measure = evaluation.classifier_metrics
     else:
         trained = training.train_autoencoder(run, dataset, place, checkpoint)
         measure = evaluation.autoencoder_metrics
     record = {
-        "kind": _kind(run),
+        "kind": kind(run),
         "configuration": asdict(run),
         "recipe": RECIPE,
         "data_sha256": data.CHECKSUM,
@@ -281,37 +189,19 @@ def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
         "seconds": round(trained.seconds, 1),
         "date": datetime.now(UTC).date().isoformat(),
     }
-    model = trained.model.to(memory_format=_LAYOUT)
+    model = trained.model.to(memory_format=LAYOUT)
     metrics = measure(model, dataset.test)
     metrics |= {f"{name}_dropout": v for name, v in measure(model, dataset.test, dropout=True).items()}
     weights = {
         name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()
     }
-    target = _folders()[-1]
+    target = folders()[-1]
     files = {
         "run.json": (json.dumps(record, indent=2) + "\n").encode(),
         "metrics.json": (json.dumps(metrics, indent=2) + "\n").encode(),
         "history.csv": trained.history.to_csv().encode(),
         "weights.safetensors": save(weights),
     }
-    _store(target / folder_name(run), files)
+    store(target / folder_name(run), files)
     checkpoint.remove()
     return read(run, target)
-
-
-def _store(final: Path, files: dict[str, bytes]) -> None:
-    """Writes the files of a run under another name first, so that it is there whole or not at all."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=final.parent, prefix=".") as scratch:
-        partial = Path(scratch) / final.name
-        partial.mkdir()
-        for name, content in files.items():
-            (partial / name).write_bytes(content)
-        try:
-            partial.rename(final)
-        except OSError:
-            if not final.is_dir():
-                raise
-            # The run is there already: another process was quicker, or its weights were not kept.
-            for file in partial.iterdir():
-                file.replace(final / file.name)
