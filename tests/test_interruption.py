@@ -14,7 +14,7 @@ import pytest
 from moda.parameters import AutoencoderRun
 from moda.store import folder_name, read
 
-RUNS = [AutoencoderRun(n=2, epochs=8, seed=seed, train_size=2000) for seed in (0, 1)]
+RUNS = [AutoencoderRun(n=2, epochs=4, seed=seed, train_size=2000) for seed in (0, 1)]
 SCRIPT = f"""
 import joblib
 joblib.cpu_count = lambda: 2
