@@ -6,7 +6,8 @@ What it does differently (benchmarks/README.md has what each change brought):
   shows where the gradient passes, for it is positive exactly where a positive value was kept;
 - dropout comes from raw 16-bit random integers: `bernoulli_`, which nn.Dropout calls, took a third
   of an epoch; and its factor goes to the weights, of which there are fewer than outputs;
-- transposed convolutions are plain ones whose channels are the four phases of the output;
+- transposed convolutions are plain ones whose channels are the four phases of the output, or one
+  matrix product where the output has a single channel;
 - channels_last tensors, in which max pooling and convolutions are quicker.
 It draws other random numbers than nn.Dropout, with the same distribution (to 1/65536 in the
 dropout probability). CUDA and MPS have no need of it.
