@@ -169,15 +169,16 @@ def test_output_and_gradients_with_the_mask_drawn(kind, memory_format, p):
 
 
 @every_kind
-def test_distribution_of_pytorch_s_layers(kind):
+@pytest.mark.parametrize("p", [0.2, 0.5])
+def test_distribution_of_pytorch_s_layers(kind, p):
     """First and second moment of every output, within 5 standard errors of 20000 draws of each."""
     make, shape, pool = KINDS[kind]
     torch.manual_seed(0)
     layer = make()
     x = torch.randn(1, *shape).expand(20_000, *shape).contiguous()
-    plain = nn.Sequential(layer, nn.ReLU(), nn.Dropout(0.2), *([nn.MaxPool2d(2)] if pool else []))
+    plain = nn.Sequential(layer, nn.ReLU(), nn.Dropout(p), *([nn.MaxPool2d(2)] if pool else []))
     with torch.no_grad():
-        ours, theirs = Block(layer, 0.2, pool=pool)(x).double(), plain(x).double()
+        ours, theirs = Block(layer, p, pool=pool)(x).double(), plain(x).double()
     for power in (1, 2):
         a, b = ours**power, theirs**power
         error = ((a.var(0) + b.var(0)) / len(x)).sqrt()
@@ -192,12 +193,15 @@ def test_dropout_drops_or_scales():
 
 @pytest.mark.parametrize("p, training", [(0.5, False), (0.0, True)])
 def test_without_dropout(p, training):
-    """In evaluation mode, or with probability 0."""
+    """In evaluation mode, or with probability 0; then no random number is drawn either."""
     x = torch.randn(2, 3, 11, 11)
-    assert torch.equal(Dropout(p).train(training)(x), x)
     layer = nn.Conv2d(3, 4, 3)
+    dropout, block = Dropout(p), Block(layer, p, pool=True)
+    state = torch.get_rng_state()
+    assert torch.equal(dropout.train(training)(x), x)
     expected = F.relu(F.max_pool2d(layer(x), 2))
-    torch.testing.assert_close(Block(layer, p, pool=True).train(training)(x), expected)
+    torch.testing.assert_close(block.train(training)(x), expected)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_training_mode_repeats_with_the_seed(fashion_mnist):

@@ -136,7 +136,8 @@ class _Block(torch.autograd.Function):
     def forward(ctx, x, weight, bias, block):
         p = block.p if block.training else 0
         scale = 1 / (1 - p)
-        y = block.map(x, weight * scale, bias * scale)
+        weight = weight * scale
+        y = block.map(x, weight, bias * scale)
         if p:
             y = drop(y, p, block.random)
         ctx.shape, ctx.layout, positions = y.shape, _layout(y), None
@@ -160,7 +161,7 @@ class _Block(torch.autograd.Function):
                 gradient, like, [2, 2], [2, 2], [0, 0], [1, 1], False, positions
             )
         need_x = ctx.needs_input_grad[0]
-        to_x, to_weight, to_bias = ctx.block.map_backward(gradient, x, weight * ctx.scale, need_x)
+        to_x, to_weight, to_bias = ctx.block.map_backward(gradient, x, weight, need_x)
         return to_x, to_weight.mul_(ctx.scale), to_bias.mul_(ctx.scale), None
 
 

@@ -68,9 +68,15 @@ def _train_all(runs: list[Run], device: str, dask: str | None) -> None:
         elif device == "cpu" and len(runs) > 1 and joblib.cpu_count() > 1:
             done = _train_in_processes(runs)
         else:
-            done = (_train(run, device, data.load()) for run in runs)
+            done = _train_in_turn(runs, device)
         for _ in done:
             progress.finished_one()
+
+
+def _train_in_turn(runs: list[Run], device: str) -> Iterable[Result]:
+    dataset = data.load()
+    for run in runs:
+        yield _train(run, device, dataset)
 
 
 def _train_in_processes(runs: list[Run]) -> Iterable[None]:
