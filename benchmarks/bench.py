@@ -121,17 +121,21 @@ def measure(model: str, device: str, quick: bool) -> dict[str, list[float]]:
 
 
 def table(model: str, rates: dict[str, list[float]]) -> str:
-    limit = statistics.median(rates.pop("matrix product"))
-    plain = rates["(a) plain PyTorch"]
+    limit = statistics.median(rates["matrix product"])
     lines = [
         f"| {model} | images per second | times (a) | of the arithmetic limit |",
         "| --- | ---: | ---: | ---: |",
     ]
     for name, own in rates.items():
-        ratios = [one / other for one, other in zip(own, plain)]
-        share = f"{100 * statistics.median(own) / limit:.0f} %"
-        lines.append(f"| {name} | {spread(own, 0)} | {spread(ratios, 2)} | {share} |")
+        if name != "matrix product":
+            share = f"{100 * statistics.median(own) / limit:.0f} %"
+            lines.append(f"| {name} | {spread(own, 0)} | {spread(ratios(rates, name), 2)} | {share} |")
     return "\n".join(lines)
+
+
+def ratios(rates: dict[str, list[float]], name: str) -> list[float]:
+    """How many times as quick as (a) a contender was, round by round."""
+    return [one / other for one, other in zip(rates[name], rates["(a) plain PyTorch"])]
 
 
 def spread(values: list[float], digits: int) -> str:
@@ -209,7 +213,6 @@ def main() -> None:
         model: measure(model, given.device, given.quick)
         for model in (["autoencoder"] if given.quick else ["autoencoder", "classifier"])
     }
-    first = {name: list(rates) for name, rates in measured["autoencoder"].items()}
     parts = [f"{machine(given.device)}; torch {torch.__version__}."]
     parts += [table(model, rates) for model, rates in measured.items()]
     parts.append(learning(given.device, given.quick))
@@ -221,12 +224,13 @@ def main() -> None:
         readme = HERE.parent / "README.md"
         before, _, after = readme.read_text(encoding="utf-8").split(MARK)
         readme.write_text(f"{before}{MARK}\n{text}\n{MARK}{after}", encoding="utf-8")
-    several, one = (
-        statistics.median(a / b for a, b in zip(rates, first["(a) plain PyTorch"]))
-        for start in ("(e)", "(d)")
-        for rates in [next((r for name, r in first.items() if name.startswith(start)), [float("nan")])]
-    )
-    print(f"several runs: {several:.1f} times plain PyTorch; one run: {one:.1f} times")
+    said = [
+        f"{what}: {statistics.median(ratios(measured['autoencoder'], name)):.1f} times"
+        for what, start in (("several runs", "(e)"), ("one run", "(d)"))
+        for name in measured["autoencoder"]
+        if name.startswith(start)
+    ]
+    print("; ".join(said).replace("times", "times plain PyTorch", 1))
 
 
 if __name__ == "__main__":
