@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from moda.fast import Block, Dropout, accelerate, drop, flatten
+from moda.fast import Block, Chain, Dropout, accelerate, drop_, flatten
 from moda.models import Autoencoder, Classifier, Encoder
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
@@ -19,7 +19,6 @@ KINDS = {
     "conv and pool": (lambda: nn.Conv2d(3, 8, 3), (3, 9, 8), True),
     "conv and pool, odd": (lambda: nn.Conv2d(16, 32, 3), (16, 13, 13), True),
     "transposed, kernel 4": (lambda: nn.ConvTranspose2d(5, 4, 4, 2, output_padding=1), (5, 3, 2), False),
-    "transposed, kernel 3": (lambda: nn.ConvTranspose2d(5, 4, 3, 2, output_padding=1), (5, 3, 2), False),
     "transposed, to one channel": (
         lambda: nn.ConvTranspose2d(5, 1, 3, 2, output_padding=1),
         (5, 3, 2),
@@ -53,10 +52,9 @@ def test_same_function_and_gradients(fashion_mnist, training, dropout):
             assert (one - other).abs().max() <= 1e-5 * other.abs().max()
 
 
-def test_same_parameters_under_the_same_names():
+def test_same_parameters():
     for model in networks(0.2):
         twin = accelerate(model)
-        assert twin.state_dict().keys() == model.state_dict().keys()
         assert all(a is b for a, b in zip(twin.parameters(), model.parameters(), strict=True))
 
 
@@ -66,6 +64,28 @@ def test_model_keeps_its_own_layers():
         before = str(model)
         accelerate(model)
         assert str(model) == before
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Dropout(0.0), nn.MaxPool2d(2)],
+        [nn.Conv2d(1, 4, 5), nn.ReLU()],
+        [nn.Conv2d(1, 4, 3), nn.MaxPool2d(3)],
+        [nn.Conv2d(1, 4, 3), nn.Dropout(0.0), nn.ReLU(), nn.MaxPool2d(2)],
+        [nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.ConvTranspose2d(4, 3, 3, 2), nn.Sigmoid()],
+        [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(144, 2)],
+    ],
+    ids=str,
+)
+def test_other_layers_stay_right(layers, fashion_mnist):
+    """What no Block can do is done by PyTorch's own layer."""
+    torch.manual_seed(0)
+    model = nn.Sequential(*layers).train()
+    x = fashion_mnist.test[:5].pixels
+    expected = outputs_and_gradients(model, x)
+    for one, other in zip(outputs_and_gradients(accelerate(model), x), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_no_slow_layer_is_left():
@@ -96,33 +116,28 @@ def test_flattened_model_learns_the_same():
 def test_keep_rate(p):
     """Of all numbers, and of each of the four that are cut out of one random integer."""
     size = 1_000_000
-    keep = drop(torch.ones(size), p, np.random.SFC64(0))
+    keep = drop_(torch.ones(size), p, np.random.SFC64(0))
     sigma = sqrt(p * (1 - p) / size)
     assert abs(keep.mean() - (1 - p)) < 5 * sigma
     assert ((keep.view(-1, 4).mean(0) - (1 - p)).abs() < 5 * 2 * sigma).all()
 
 
 def test_neighbours_are_independent():
-    keep = drop(torch.ones(1_000_000), 0.2, np.random.SFC64(0)) - 0.8
+    keep = drop_(torch.ones(1_000_000), 0.2, np.random.SFC64(0)) - 0.8
     for distance in (1, 2, 3, 4, 64):
         assert abs((keep[distance:] * keep[:-distance]).mean()) < 5 * 0.16 / 1000
 
 
-@pytest.mark.parametrize("shape", [(1,), (7,), (3, 5), (2, 3, 11, 11), (5, 3, 7, 9)])
-@every_format
-def test_dropped_keeps_values_shape_and_strides(shape, memory_format):
-    """With other strides the product would be slow."""
+@pytest.mark.parametrize("shape", [(1,), (7,), (3, 5), (2, 11, 11, 3)])
+def test_dropping_keeps_the_other_values(shape):
     x = torch.rand(shape) + 1
-    if x.dim() == 4:
-        x = x.to(memory_format=memory_format)
-    y = drop(x, 0.2, np.random.SFC64(0))
-    assert y.shape == x.shape and y.stride() == x.stride()
+    y = drop_(x.clone(), 0.2, np.random.SFC64(0))
     assert ((y == 0) | (y == x)).all()
 
 
 def test_almost_everything_can_be_dropped():
     """The nearest probability of 16 bits is 1, which no mask can have."""
-    assert drop(torch.ones(100_000), 0.999999, np.random.SFC64(0)).mean() < 1e-3
+    assert drop_(torch.ones(100_000), 0.999999, np.random.SFC64(0)).mean() < 1e-3
 
 
 def test_train_seeds_from_torch():
@@ -149,15 +164,17 @@ def test_output_and_gradients_with_the_mask_drawn(kind, memory_format, p):
         x = x.to(memory_format=memory_format)
         layer.to(memory_format=memory_format)
     x.requires_grad_()
-    block = Block(layer, p, pool=pool).train()
+    block = Block(layer, p=p, pool=pool).train()
     state = block.random.state
-    y = block(x)
+    y = Chain([block])(x)
 
     plain = layer(x)
     block.random.state = state
-    layout = torch.channels_last if "transposed" in kind else torch.preserve_format
-    mask = drop(torch.ones_like(plain, memory_format=layout), p, block.random) / (1 - p)
-    expected = F.relu(plain) * mask
+    # Drawn for (M, H, W, C), without the odd row and column that pooling leaves out.
+    used = plain[..., : 2 * (plain.shape[2] // 2), : 2 * (plain.shape[3] // 2)] if pool else plain
+    ones = torch.ones_like(used.movedim(1, -1), memory_format=torch.contiguous_format)
+    mask = drop_(ones, p, block.random).movedim(-1, 1) / (1 - p)
+    expected = F.relu(used) * mask
     expected = F.max_pool2d(expected, 2) if pool else expected
     torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-5)
 
@@ -178,7 +195,7 @@ def test_distribution_of_pytorch_s_layers(kind, p):
     x = torch.randn(1, *shape).expand(20_000, *shape).contiguous()
     plain = nn.Sequential(layer, nn.ReLU(), nn.Dropout(p), *([nn.MaxPool2d(2)] if pool else []))
     with torch.no_grad():
-        ours, theirs = Block(layer, p, pool=pool)(x).double(), plain(x).double()
+        ours, theirs = Chain([Block(layer, p=p, pool=pool)])(x).double(), plain(x).double()
     for power in (1, 2):
         a, b = ours**power, theirs**power
         error = ((a.var(0) + b.var(0)) / len(x)).sqrt()
@@ -196,11 +213,11 @@ def test_without_dropout(p, training):
     """In evaluation mode, or with probability 0; then no random number is drawn either."""
     x = torch.randn(2, 3, 11, 11)
     layer = nn.Conv2d(3, 4, 3)
-    dropout, block = Dropout(p), Block(layer, p, pool=True)
+    dropout, chain = Dropout(p), Chain([Block(layer, p=p, pool=True)])
     state = torch.get_rng_state()
     assert torch.equal(dropout.train(training)(x), x)
     expected = F.relu(F.max_pool2d(layer(x), 2))
-    torch.testing.assert_close(block.train(training)(x), expected)
+    torch.testing.assert_close(chain.train(training)(x), expected)
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -2,18 +2,21 @@
 
 `accelerate(model)` gives a twin that computes the same function of the very same parameters.
 What it does differently (benchmarks/README.md has what each change brought):
-- a layer with its ReLU, dropout and max pooling is one operation that stores no mask: the output
-  shows where the gradient passes, for it is positive exactly where a positive value was kept;
+- layers in a row are one operation for autograd, which works on channels-last tensors throughout;
+- a layer with its ReLU, dropout and max pooling stores no mask: the output shows where the gradient
+  passes, for it is positive exactly where a positive value was kept;
 - dropout comes from raw 16-bit random integers: `bernoulli_`, which nn.Dropout calls, took a third
   of an epoch; and its factor goes to the weights, of which there are fewer than outputs;
+- rows and columns that a later pooling leaves out are not computed;
+- pooling takes the maximum of two and of two again, which needs no positions;
 - transposed convolutions are plain ones whose channels are the four phases of the output, or one
-  matrix product where the output has a single channel;
-- channels_last tensors, in which max pooling and convolutions are quicker.
+  matrix product where the output has a single channel.
 It draws other random numbers than nn.Dropout, with the same distribution (to 1/65536 in the
 dropout probability). CUDA and MPS have no need of it.
 """
 
 import copy
+import functools
 
 import numpy as np
 import torch
@@ -26,8 +29,7 @@ _where_above = torch.ops.aten.threshold_backward  # (x, r, t): x where r > t, el
 def accelerate(model: nn.Module) -> nn.Module:
     """A twin of `model` (Sequentials of the layers in moda.models) that shares its parameters.
 
-    The parameters of `model` are converted to channels_last in place. Submodules keep their names,
-    so the twin's state_dict is the model's.
+    The parameters of `model` are converted to channels_last in place.
     """
     model.to(memory_format=torch.channels_last)
     return _twin(model)
@@ -52,44 +54,57 @@ def flatten(model: nn.Module) -> nn.Parameter:
 
 def _twin(module: nn.Module) -> nn.Module:
     if isinstance(module, nn.Sequential):
-        return _fused(module)
+        return _fused(list(module))
     twin = copy.copy(module)
     twin._modules = {name: _twin(child) for name, child in module.named_children()}
     return twin
 
 
-def _fused(layers: nn.Sequential) -> nn.Sequential:
-    """`layers` with each layer that has ReLU and dropout behind it, and perhaps pooling, as one module."""
-    fused = list(layers)
-    for i, layer in enumerate(layers):
-        follow = [type(after) for after in fused[i + 1 : i + 4]]
-        if type(layer) in _MAPS and follow[:2] == [nn.ReLU, nn.Dropout]:
-            pool = follow[2:] == [nn.MaxPool2d]
-            fused[i] = Block(layer, p=layers[i + 2].p, pool=pool)
-            fused[i + 1 : i + 3 + pool] = [nn.Identity()] * (2 + pool)
-        elif isinstance(layer, nn.ConvTranspose2d):
-            fused[i] = Block(layer, relu=False)
-        elif isinstance(fused[i], nn.Dropout):
-            fused[i] = Dropout(layer.p)
-    return nn.Sequential(*fused)
+def _fused(layers: list[nn.Module]) -> nn.Sequential:
+    """`layers` with those in a row that a Chain can do as one, and other layers for dropout."""
+    fused, chain = [], []
+    while layers:
+        layer = layers.pop(0)
+        if _suits(layer):
+            relu = bool(layers) and isinstance(layers[0], nn.ReLU)
+            layers[:relu] = []
+            p = layers.pop(0).p if relu and layers and isinstance(layers[0], nn.Dropout) else 0.0
+            pool = isinstance(layer, nn.Conv2d) and bool(layers) and _halves(layers[0])
+            layers[:pool] = []
+            chain.append(Block(layer, relu, p, pool))
+        elif isinstance(layer, (nn.Flatten, nn.Unflatten)):
+            chain.append(Reshape(layer))
+        else:
+            fused += [Chain(chain)] * bool(chain)
+            fused.append(Dropout(layer.p) if isinstance(layer, nn.Dropout) else layer)
+            chain = []
+    return nn.Sequential(*fused, *[Chain(chain)] * bool(chain))
 
 
-def drop(x: Tensor, p: float, random: np.random.BitGenerator) -> Tensor:
-    """`x` with each value set to 0 with probability `p` (to 1/65536), in the strides of `x`; unscaled.
+def _suits(layer: nn.Module) -> bool:
+    """Whether a Block can do this layer."""
+    if isinstance(layer, nn.Conv2d):
+        return (layer.kernel_size, layer.stride, layer.padding) == ((3, 3), (1, 1), (0, 0))
+    if isinstance(layer, nn.ConvTranspose2d):
+        kernels = [(4, 4)] if layer.out_channels > 1 else [(3, 3), (4, 4)]
+        rest = (layer.stride, layer.padding, layer.output_padding)
+        return layer.kernel_size in kernels and rest == ((2, 2), (0, 0), (1, 1))
+    return isinstance(layer, nn.Linear)
+
+
+def _halves(layer: nn.Module) -> bool:
+    pooling = isinstance(layer, nn.MaxPool2d) and (layer.kernel_size, layer.stride, layer.padding)
+    return pooling in ((2, 2, 0), ((2, 2), (2, 2), (0, 0))) and not layer.ceil_mode
+
+
+def drop_(x: Tensor, p: float, random: np.random.BitGenerator) -> Tensor:
+    """Sets each value of `x` (contiguous) to 0 with probability `p` (to 1/65536), and gives it back; unscaled.
 
     Four values share a 64-bit integer of `random`.
     """
     bits = random.random_raw((x.numel() + 3) // 4)
-    r = torch.from_numpy(bits.view(np.int16))[: x.numel()]
-    if _layout(x) == torch.channels_last:
-        m, c, h, w = x.shape
-        r = r.view(m, h, w, c).permute(0, 3, 1, 2)
-    return _where_above(x, r.view(x.shape), min(round(p * 65536), 65535) - 32769)
-
-
-def _layout(x: Tensor) -> torch.memory_format:
-    last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if last else torch.contiguous_format
+    r = torch.from_numpy(bits.view(np.int16))[: x.numel()].view(x.shape)
+    return _where_above.grad_input(x, r, min(round(p * 65536), 65535) - 32769, grad_input=x)
 
 
 class Dropout(nn.Module):
@@ -110,102 +125,212 @@ class Dropout(nn.Module):
         return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
-        return drop(x, self.p, self.random) / (1 - self.p) if self.training and self.p else x
+        if not (self.training and self.p):
+            return x
+        return x * drop_(torch.full(x.shape, 1 / (1 - self.p)), self.p, self.random)
 
 
-class Block(Dropout):
-    """A convolution, transposed convolution or linear layer; ReLU; dropout; 2x2 max pooling.
+class Chain(nn.Module):
+    """Blocks and Reshapes in a row. Between them maps are (M, H, W, C), contiguous."""
 
-    Transposed convolutions must have stride 2, a kernel of 3 or 4, and padding at most of the output.
-    """
-
-    def __init__(self, layer: nn.Module, p: float = 0.0, relu: bool = True, pool: bool = False):
-        super().__init__(p)
-        self.weight, self.bias = layer.weight, layer.bias
-        self.relu, self.pool = relu, pool
-        self.map, self.map_backward = _MAPS[type(layer)]
+    def __init__(self, links: list[nn.Module]):
+        super().__init__()
+        self.links = nn.ModuleList(links)
+        self.learnt = list(self.links.parameters())  # looked up once: it takes long
+        for link, after in zip(links, links[1:]):
+            if isinstance(link, Block) and isinstance(after, Block):
+                link.used_of_output = after.used
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Block.apply(x, self.weight, self.bias, self)
+        if x.dim() == 4:
+            x = x.permute(0, 2, 3, 1).contiguous()
+        y = _Chain.apply(x, self.links, *self.learnt)
+        return y.permute(0, 3, 1, 2) if y.dim() == 4 else y
 
 
-class _Block(torch.autograd.Function):
-    """Pools before ReLU: the maximum of non-negative products is the same."""
-
+class _Chain(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, bias, block):
-        p = block.p if block.training else 0
-        scale = 1 / (1 - p)
-        weight = weight * scale
-        y = block.map(x, weight, bias * scale)
-        if p:
-            y = drop(y, p, block.random)
-        ctx.shape, ctx.layout, positions = y.shape, _layout(y), None
-        if block.pool:
-            y, positions = F.max_pool2d(y, 2, return_indices=True)
-        if block.relu:
-            y.relu_()
-        ctx.save_for_backward(x, weight, y, positions)
-        ctx.block, ctx.scale = block, scale
-        return y
+    def forward(ctx, x, links, *_):
+        ctx.links, ctx.kept = links, []
+        for link in links:
+            x, kept = link.compute(x)
+            ctx.kept.append(kept)
+        return x.detach()  # what is kept must not hold the output, which holds what is kept
 
     @staticmethod
     def backward(ctx, gradient):
-        x, weight, y, positions = ctx.saved_tensors
-        if ctx.block.relu:
+        to_parameters = []
+        for place in reversed(range(len(ctx.links))):
+            need_x = place > 0 or ctx.needs_input_grad[0]
+            gradient, *of_link = ctx.links[place].backward(gradient.contiguous(), ctx.kept[place], need_x)
+            to_parameters = of_link + to_parameters
+        return gradient, None, *to_parameters
+
+
+class Reshape(nn.Module):
+    """Between maps and vectors, whose order is that of (C, H, W)."""
+
+    def __init__(self, layer: nn.Flatten | nn.Unflatten):
+        super().__init__()
+        self.shape = getattr(layer, "unflattened_size", None)
+
+    def compute(self, x: Tensor) -> tuple[Tensor, torch.Size]:
+        return (self._to_maps(x, self.shape) if self.shape else self._to_vectors(x)), x.shape
+
+    def backward(self, gradient: Tensor, shape: torch.Size, need_x: bool) -> tuple[Tensor]:
+        m, h, w, c = shape if self.shape is None else gradient.shape
+        return (self._to_vectors(gradient) if self.shape else self._to_maps(gradient, (c, h, w)),)
+
+    @staticmethod
+    def _to_maps(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+        return x.view(-1, *shape).permute(0, 2, 3, 1).contiguous()
+
+    @staticmethod
+    def _to_vectors(x: Tensor) -> Tensor:
+        return x.permute(0, 3, 1, 2).reshape(len(x), -1)
+
+
+class Block(Dropout):
+    """A layer that _suits; and behind it, each or none, ReLU, dropout after the ReLU, 2x2 max pooling."""
+
+    def __init__(self, layer: nn.Module, relu: bool = True, p: float = 0.0, pool: bool = False):
+        super().__init__(p)
+        self.weight, self.bias = layer.weight, layer.bias
+        self.relu, self.pool, self.used_of_output = relu, pool, int
+        self.map = _MAPS[type(layer)]
+
+    def used(self, size: int) -> int:
+        """Of `size` rows, or columns, of the input, those that the chain's output depends on."""
+        if not self.pool:
+            return size
+        return 2 * self.used_of_output((size - 2) // 2) + 2
+
+    def compute(self, x: Tensor) -> tuple[Tensor, tuple]:
+        """The output, and what backward needs."""
+        p = self.p if self.training else 0.0
+        scale = 1 / (1 - p)
+        weight, shape = self.weight * scale, x.shape
+        if self.pool:
+            x = x[:, : self.used(x.shape[1]), : self.used(x.shape[2])]
+        y, x = self.map.compute(x, weight, self.bias * scale)
+        if p:
+            drop_(y, p, self.random)
+        kept = ()
+        if self.pool:
+            # The maximum of four in two steps, in an order in which the first of equals wins, as in
+            # max_pool2d; before ReLU, for the maximum of non-negative products is the same.
+            of_four = _windows(y)
+            of_two = torch.maximum(of_four[:, 0], of_four[:, 1])
+            kept, y = (y, of_two), torch.maximum(of_two[0], of_two[1])
+        if self.relu:
+            y.relu_()
+        return y, (shape, x, weight, scale, y, *kept)
+
+    def backward(self, gradient: Tensor, kept: tuple, need_x: bool) -> tuple[Tensor | None, Tensor, Tensor]:
+        shape, x, weight, scale, y, *pooled = kept
+        if self.relu:
             gradient = _where_above(gradient, y, 0)
-        if ctx.block.pool:
-            # The pooling's backward asks its input only for shape and strides.
-            like = torch.empty(ctx.shape, dtype=y.dtype, memory_format=ctx.layout)
-            gradient = torch.ops.aten.max_pool2d_with_indices_backward(
-                gradient, like, [2, 2], [2, 2], [0, 0], [1, 1], False, positions
+        to_bias = gradient.flatten(0, -2).sum(0)
+        if self.pool:
+            gradient = self._unpool(gradient, *pooled)
+        to_x, to_weight = self.map.backward(gradient, x, weight, need_x)
+        if need_x and self.pool:
+            (_, h, w, _), (_, used_h, used_w, _) = shape, to_x.shape
+            to_x = F.pad(to_x, (0, 0, 0, w - used_w, 0, h - used_h))
+        return to_x, to_weight.mul_(scale), to_bias.mul_(scale)
+
+    def _unpool(self, gradient: Tensor, y: Tensor, of_two: Tensor) -> Tensor:
+        to_two, to_y = torch.empty_like(of_two), torch.empty_like(y)
+        _split(gradient, of_two[0], of_two[1], to_two[0], to_two[1])
+        of_four, to_four = _windows(y), _windows(to_y)
+        _split(to_two, of_four[:, 0], of_four[:, 1], to_four[:, 0], to_four[:, 1])
+        return to_y
+
+
+def _split(gradient: Tensor, a: Tensor, b: Tensor, to_a: Tensor, to_b: Tensor) -> None:
+    """The gradient of maximum(a, b) to its parts; all of it to `a` where they are equal."""
+    _where_above.grad_input(gradient, b - a, 0, grad_input=to_b)
+    torch.sub(gradient, to_b, out=to_a)
+
+
+def _windows(y: Tensor) -> Tensor:
+    """(M, 2h, 2w, C) as (2, 2, M, h, w, C): row and column within a window of the pooling first."""
+    return y.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(2, 4, 0, 1, 3, 5)
+
+
+class Linear:
+    """Of each kind of layer: compute gives its output, and x as backward takes it."""
+
+    @staticmethod
+    def compute(x, weight, bias):
+        return F.linear(x, weight, bias), x
+
+    @staticmethod
+    def backward(gradient, x, weight, need_x):
+        return gradient @ weight if need_x else None, gradient.t() @ x
+
+
+class Convolution:
+    @staticmethod
+    def compute(x, weight, bias):
+        x = x.permute(0, 3, 1, 2)
+        return F.conv2d(x, weight, bias).permute(0, 2, 3, 1).contiguous(), x
+
+    @staticmethod
+    def backward(gradient, x, weight, need_x):
+        gradient = gradient.permute(0, 3, 1, 2)
+        to_x, to_weight, _ = torch.ops.aten.convolution_backward(
+            gradient, x, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [need_x, True, False]
+        )
+        return to_x.permute(0, 2, 3, 1) if need_x else None, to_weight
+
+
+class TransposedConvolution:
+    @staticmethod
+    def compute(x, weight, bias):
+        (m, h, w, inputs), (_, outputs, size, _) = x.shape, weight.shape
+        y = bias.expand(m, 2 * h + size - 1, 2 * w + size - 1, -1).contiguous()
+        if outputs == 1:
+            # What each of the kernel's positions gives, in one product, goes to its place in the output.
+            parts = weight.reshape(inputs, -1).t() @ x.reshape(-1, inputs).t()
+            for position, part in enumerate(parts.view(-1, m, h, w, 1)):
+                i, j = divmod(position, size)
+                y[:, i : i + 2 * h : 2, j : j + 2 * w : 2] += part
+        else:
+            kernel = weight.permute(0, 2, 3, 1).reshape(-1)[_phases(inputs, outputs, size)]
+            phases = F.conv2d(x.permute(0, 3, 1, 2), kernel, bias.repeat(4), padding=1).permute(0, 2, 3, 1)
+            phases = phases.unflatten(3, (2, 2, outputs)).transpose(2, 3)
+            # With a kernel of 4 the padding of the output is beyond the phases, and only bias.
+            y[:, : 2 * h + 2, : 2 * w + 2].unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).copy_(phases)
+        return y, x
+
+    @staticmethod
+    def backward(gradient, x, weight, need_x):
+        if weight.shape[1] > 1:
+            gradient, x = gradient.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2)
+            to_x, to_weight, _ = torch.ops.aten.convolution_backward(
+                gradient, x, weight, None, [2, 2], [0, 0], [1, 1], True, [1, 1], 1, [need_x, True, False]
             )
-        need_x = ctx.needs_input_grad[0]
-        to_x, to_weight, to_bias = ctx.block.map_backward(gradient, x, weight, need_x)
-        return to_x, to_weight.mul_(ctx.scale), to_bias.mul_(ctx.scale), None
+            return to_x.permute(0, 2, 3, 1) if need_x else None, to_weight
+        inputs, _, size, _ = weight.shape
+        # Where each of the kernel's positions takes the inputs to, in a row.
+        reached = gradient.squeeze(3).unfold(1, size, 2).unfold(2, size, 2)
+        reached = reached.permute(3, 4, 0, 1, 2).reshape(size * size, -1)
+        to_weight = (reached @ x.view(-1, inputs)).t().reshape(weight.shape)
+        return (reached.t() @ weight.reshape(inputs, -1).t()).view(x.shape) if need_x else None, to_weight
 
 
-def _linear_backward(gradient: Tensor, x: Tensor, weight: Tensor, need_x: bool) -> tuple:
-    return gradient @ weight if need_x else None, gradient.t() @ x, gradient.sum(0)
+@functools.cache
+def _phases(inputs: int, outputs: int, size: int) -> Tensor:
+    """Which of the weights, in channels-last order, make the kernel of the phases: (4 * outputs, inputs, 2, 2).
+
+    Output 2m + a takes the kernel's positions a and 2 + a, of inputs m and m - 1. So each of the four
+    phases a (two down, two across) is a convolution with a 2x2 kernel, and all are one.
+    """
+    place = torch.arange(inputs * size * size * outputs).view(inputs, size, size, outputs)
+    # From (in, tap, phase, tap, phase, out) to (phase, phase, out, in, tap, tap), last tap first.
+    place = place.view(inputs, 2, 2, 2, 2, outputs).permute(2, 4, 5, 0, 1, 3).flip(4, 5)
+    return place.reshape(4 * outputs, inputs, 2, 2)
 
 
-def _conv_backward(gradient: Tensor, x: Tensor, weight: Tensor, need_x: bool) -> tuple:
-    return torch.ops.aten.convolution_backward(
-        gradient, x, weight, [len(weight)], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [need_x, True, True]
-    )
-
-
-def _conv_transpose(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    (m, inputs, h, w), (_, outputs, size, _) = x.shape, weight.shape
-    y = bias.repeat(m, 2 * h + size - 1, 2 * w + size - 1, 1)
-    if outputs == 1:
-        # What each of the kernel's positions gives, in one product, goes to its place in the output.
-        parts = weight.reshape(inputs, -1).t() @ x.permute(0, 2, 3, 1).reshape(-1, inputs).t()
-        for position, part in enumerate(parts.view(-1, m, h, w, 1)):
-            i, j = divmod(position, size)
-            y[:, i : i + 2 * h : 2, j : j + 2 * w : 2] += part
-    else:
-        # Output 2m + a takes the kernel's positions a and 2 + a, of inputs m and m - 1. So each of the
-        # four phases a (two down, two across) is a convolution with a 2x2 kernel, and all are one.
-        kernel = F.pad(weight, (0, 4 - size, 0, 4 - size)).view(inputs, outputs, 2, 2, 2, 2)
-        # From (in, out, tap, phase, tap, phase) to (phase, phase, out, in, tap, tap), last tap first.
-        kernel = kernel.permute(3, 5, 1, 0, 2, 4).flip(4, 5).reshape(4 * outputs, inputs, 2, 2)
-        phases = F.conv2d(x, kernel, bias.repeat(4), padding=1).permute(0, 2, 3, 1)
-        phases = phases.unflatten(3, (2, 2, outputs)).transpose(2, 3)
-        # With a kernel of 4 the padding of the output is beyond the phases, and only bias.
-        y[:, : 2 * h + 2, : 2 * w + 2].unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).copy_(phases)
-    return y.permute(0, 3, 1, 2)
-
-
-def _conv_transpose_backward(gradient: Tensor, x: Tensor, weight: Tensor, need_x: bool) -> tuple:
-    outputs = weight.shape[1]
-    return torch.ops.aten.convolution_backward(
-        gradient, x, weight, [outputs], [2, 2], [0, 0], [1, 1], True, [1, 1], 1, [need_x, True, True]
-    )
-
-
-_MAPS = {
-    nn.Linear: (F.linear, _linear_backward),
-    nn.Conv2d: (F.conv2d, _conv_backward),
-    nn.ConvTranspose2d: (_conv_transpose, _conv_transpose_backward),
-}
+_MAPS = {nn.Linear: Linear, nn.Conv2d: Convolution, nn.ConvTranspose2d: TransposedConvolution}
