@@ -76,7 +76,7 @@ def test_one_address_gives_every_page_its_own(hosted):
 
 def test_links_to_the_repository_lead_to_files_that_it_has(hosted):
     for name, page in pages_of(hosted).items():
-        links = [link["href"] for link in page.select(".header-article a[href^=https]")]
+        links = [link["href"] for link in page.select(".bd-header-article a[href^=https]")]
         sources = [link.removeprefix(f"{REPOSITORY}/edit/main/") for link in links if "/edit/" in link]
         notebooks = [link.split("urlpath=lab/tree/")[1] for link in links if "mybinder.org" in link]
         assert REPOSITORY in links
@@ -84,7 +84,9 @@ def test_links_to_the_repository_lead_to_files_that_it_has(hosted):
         assert len(notebooks) == name.startswith("notebooks/")
         for path in sources + notebooks:
             assert (PROJECT / path).is_file()
-            assert not any(parent.is_symlink() for parent in (PROJECT / path).parents), "GitHub follows no link"
+            assert not any(parent.is_symlink() for parent in (PROJECT / path).parents), (
+                "GitHub follows no link"
+            )
             assert path.endswith(".md") or path in notebooks
 
 
@@ -98,7 +100,7 @@ def test_buttons_to_the_repository_are_in_spanish(hosted):
 
 
 def test_sitemap_lists_the_pages(hosted):
-    locations = [element.text for element in ElementTree.parse(hosted / "sitemap.xml").iter() if element.text.strip()]
+    locations = [place.text for place in ElementTree.parse(hosted / "sitemap.xml").findall("{*}url/{*}loc")]
     names = set(pages_of(hosted)) - {"index", "portada"}
     assert set(locations) == {ADDRESS, *(f"{ADDRESS}{name}.html" for name in names)}
 
@@ -106,7 +108,7 @@ def test_sitemap_lists_the_pages(hosted):
 def test_without_an_address_nothing_pretends_to_have_one(homeless):
     assert not (homeless / "sitemap.xml").exists()
     for page in pages_of(homeless).values():
-        assert not page.select("link[rel=canonical], meta[property^=og], .header-article a[href^=http]")
+        assert not page.select("link[rel=canonical], meta[property^=og], .bd-header-article a[href^=http]")
     assert "url" not in pages_of(homeless)["como-citar"].select_one(".highlight-bibtex").get_text()
 
 
@@ -119,7 +121,9 @@ def test_the_host_shows_the_cover_first_and_every_file(homeless):
 def test_every_page_has_a_description_of_its_own(homeless):
     pages = pages_of(homeless)
     pages.pop("index")  # the cover again
-    descriptions = [[tag["content"] for tag in page.select("meta[name=description]")] for page in pages.values()]
+    descriptions = [
+        [tag["content"] for tag in page.select("meta[name=description]")] for page in pages.values()
+    ]
     assert {len(tags) for tags in descriptions} == {1}
     assert len({tags[0] for tags in descriptions}) == len(pages)
     assert all(50 < len(tags[0]) <= 160 for tags in descriptions)
@@ -127,7 +131,9 @@ def test_every_page_has_a_description_of_its_own(homeless):
 
 def test_card_has_the_size_that_its_tags_say(hosted):
     page = pages_of(hosted)["portada"]
-    width, height = (int(page.select_one(f'meta[property="og:image:{side}"]')["content"]) for side in ("width", "height"))
+    width, height = (
+        int(page.select_one(f"meta[property$={side}]")["content"]) for side in ("width", "height")
+    )
     card = PROJECT / "book" / "_assets" / "tarjeta.png"
     assert Image.open(card).size == (width, height) == (1200, 630)
     assert card.stat().st_size < 150_000
@@ -147,12 +153,15 @@ def test_citation_is_the_packages(hosted):
     assert entry.fields["year"] in paper
 
 
-@pytest.mark.parametrize("schema, files", [("github-workflows", ".github/workflows/*.yml")])
-def test_files_for_github_are_valid(schema, files):
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [("github-workflows", ".github/workflows/*.yml"), ("citation-file-format", "CITATION.cff")],
+)
+def test_files_that_github_reads_are_valid(schema, files):
     found = list(PROJECT.glob(files))
     assert found
-    command = [BIN / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", *found]
-    done = subprocess.run(command, capture_output=True, text=True)
+    options = ["--builtin-schema", f"vendor.{schema}", "--default-filetype", "yaml"]
+    done = subprocess.run([BIN / "check-jsonschema", *options, *found], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
@@ -180,7 +189,12 @@ def test_serve_shows_the_book_or_says_that_the_port_is_taken(tmp_path):
     assert refused.returncode != 0
     assert f"Port {port} cannot be had" in refused.stderr
     assert "Traceback" not in refused.stderr
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True, "start_new_session": True}
+    options = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.DEVNULL,
+        "text": True,
+        "start_new_session": True,
+    }
     with subprocess.Popen(command, cwd=PROJECT, **options) as server:
         try:
             address = next(word for word in server.stdout.readline().split() if word.startswith("http"))

@@ -96,7 +96,9 @@ def describe(app, page, template, context, doctree):
         "og:image:height": height,
         "og:image:alt": app.config.html_title,
     }
-    tags = [f'<meta property="{name}" content="{escape(str(value))}" />' for name, value in properties.items()]
+    tags = [
+        f'<meta property="{name}" content="{escape(str(value))}" />' for name, value in properties.items()
+    ]
     tags.append('<meta name="twitter:card" content="summary_large_image" />')
     described = context["metatags"].replace(
         'name="description"', 'name="description" property="og:description"'
