@@ -150,7 +150,7 @@ def test_every_notebook_page_shows_its_committed_outputs(pages):
 
 
 def test_terms_are_in_order_and_have_an_english_name_and_a_definition(pages):
-    terms = pages["terminos"].select("dl.glossary dt")
+    terms = pages["terminos"].select("article dl dt")
     plain = [unicodedata.normalize("NFD", text(term)).encode("ascii", "ignore").lower() for term in terms]
     assert plain == sorted(plain)
     assert len(plain) >= 40

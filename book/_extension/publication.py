@@ -6,7 +6,6 @@ While that file has no `repository-code` the book has no address, and shows noth
 import shutil
 from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape as escape_xml
 
 import yaml
 
@@ -118,7 +117,7 @@ def write_index_and_sitemap(app, exception):
     if base:
         pages = sorted(app.env.found_docs - {app.config.root_doc})
         addresses = [base, *(base + app.builder.get_target_uri(page) for page in pages)]
-        locations = "".join(f"<url><loc>{escape_xml(address)}</loc></url>\n" for address in addresses)
+        locations = "".join(f"<url><loc>{place}</loc></url>\n" for place in addresses)
         sitemap.write_text(
             '<?xml version="1.0" encoding="utf-8"?>\n'
             f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{locations}</urlset>\n',
@@ -128,7 +127,6 @@ def write_index_and_sitemap(app, exception):
 
 def setup(app):
     app.connect("config-inited", configure)
-    # Before the theme makes its buttons from what is in the page's context.
     app.connect("html-page-context", describe)
     # Before sphinx-external-toc, which makes an index only where there is none.
     app.connect("build-finished", write_index_and_sitemap, priority=400)
