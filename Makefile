@@ -3,11 +3,14 @@ PYTHON ?= python3
 OUT ?= runs/reproduced
 # Address of a Dask scheduler, for `make reproduce` on its cluster.
 DASK ?=
+# Where `make serve` shows the book.
+PORT ?= 8000
 
 BIN := .venv/bin
 READY := .venv/.installed
+HTML := book/_build/html
 
-.PHONY: help book test reproduce bench clean
+.PHONY: help book serve test reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -17,7 +20,14 @@ book: $(READY) ## get the data, execute all notebooks, build the HTML book
 	$(BIN)/python -m moda.data
 	$(BIN)/python notebooks/execute.py
 	$(BIN)/jupyter-book build book --all -n -W --keep-going
-	@echo "The book is at book/_build/html/index.html"
+	@echo "The book is at $(HTML)/index.html"
+
+serve: $(READY) ## show the book at http://localhost:8000, or at another PORT; builds it if there is none
+	@test -f $(HTML)/index.html || $(MAKE) book
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null || \
+		{ echo "Port $(PORT) cannot be had; name another one: make serve PORT=8001" >&2; exit 1; }
+	@echo "The book is at http://localhost:$(PORT)/ until you press Ctrl-C."
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(HTML)
 
 test: $(READY) ## unit tests, notebooks against their outputs, a real training, the book's build
 	$(BIN)/python -m moda.data

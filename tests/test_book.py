@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import nbformat
@@ -24,7 +25,9 @@ PAGES = [
     "conclusiones",
     "como-reproducir",
     "apendice-modelos",
+    "terminos",
     "referencias",
+    "como-citar",
 ]
 # What the theme and the extensions say where nobody has translated them.
 ENGLISH = [
@@ -144,3 +147,14 @@ def test_every_notebook_page_shows_its_committed_outputs(pages):
             cells = nbformat.read(PROJECT / f"{name}.ipynb", as_version=4).cells
             images = sum("image/png" in out.get("data", {}) for c in cells for out in c.get("outputs", []))
             assert len(page.select("article img")) == images, name
+
+
+def test_terms_are_in_order_and_have_an_english_name_and_a_definition(pages):
+    terms = pages["terminos"].select("article dl dt")
+    plain = [unicodedata.normalize("NFD", text(term)).encode("ascii", "ignore").lower() for term in terms]
+    assert plain == sorted(plain)
+    assert len(plain) >= 40
+    for term in terms:
+        definition = term.find_next_sibling("dd")
+        assert definition.select_one("p > em:first-child"), text(term)
+        assert text(definition).endswith("."), text(term)

@@ -34,6 +34,12 @@ TEXTS = {
     'aria-label="Main"': 'aria-label="Libro"',
     'aria-label="Page"': 'aria-label="Página"',
     "documentos. Por favor": "documento. Por favor",
+    "Source repositories": "Repositorio",
+    "Repositorio de origen": "Repositorio",
+    ">Repository<": ">Repositorio<",
+    "Suggest edit": "Proponer un cambio",
+    "Launch interactive content": "Abrir el cuaderno en línea",
+    "Launch on": "Abrir en",
     # Not a text: ARIA has withdrawn this role, and it stands in a list.
     'role="doc-biblioentry"': 'role="listitem"',
 }

@@ -1,0 +1,133 @@
+"""What the book tells those who cite it, link to it or correct it: all of it from CITATION.cff.
+
+While that file has no `repository-code` the book has no address, and shows nothing that needs one.
+"""
+
+import shutil
+from html import escape
+from pathlib import Path
+
+import yaml
+
+CITATION = Path(__file__).resolve().parents[2] / "CITATION.cff"
+CARD = ("_static/tarjeta.png", 1200, 630)
+
+
+def configure(app, config):
+    work = yaml.safe_load(CITATION.read_text(encoding="utf-8"))
+    config.myst_substitutions = config.myst_substitutions | {
+        "cita": reference(work),
+        "cita_bibtex": bibtex("moda", work),
+        "cita_articulo_bibtex": bibtex("santamaria2024", work["references"][0]),
+    }
+    repository = work.get("repository-code")
+    if not repository:
+        return
+    config.html_baseurl = address(work)
+    config.html_theme_options |= {
+        "repository_url": repository,
+        "repository_branch": "main",
+        "use_repository_button": True,
+        "use_edit_page_button": True,
+        "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
+    }
+    # The folder book/notebooks is a link, which GitHub does not follow; and a notebook's source is its md.
+    file = "{{ file_name.replace('.ipynb', '.md') if 'notebooks/' in file_name else 'book/' + file_name }}"
+    config.html_context |= {
+        "edit_page_url_template": f"{repository}/edit/main/{file}",
+        "edit_page_provider_name": "GitHub",
+    }
+
+
+def address(work: dict) -> str:
+    """Where the book is: at `url`, or else where GitHub Pages shows the repository."""
+    owner, name = work["repository-code"].rstrip("/").split("/")[-2:]
+    return work.get("url", f"https://{owner.lower()}.github.io/{name}").rstrip("/") + "/"
+
+
+def reference(work: dict) -> str:
+    """`work` as a bibliography would have it, in Markdown."""
+    authors = " y ".join(author["name"] for author in work["authors"])
+    parts = [authors, f"*{work['title']}*", f"Versión {work['version']}, {year(work)}"]
+    if "repository-code" in work:
+        parts.append(f"<{address(work)}>")
+    return ". ".join(parts) + "."
+
+
+def bibtex(key: str, work: dict) -> str:
+    """`work` as a BibTeX entry, in a block of code."""
+    people = [
+        author.get("name") or f"{author['family-names']}, {author['given-names']}"
+        for author in work["authors"]
+    ]
+    fields = {
+        # Braces: the name of a group is not a first and a last name.
+        "author": " and ".join(person if "," in person else f"{{{person}}}" for person in people),
+        "title": f"{{{work['title']}}}",
+        "howpublished": work.get("institution", {}).get("name"),
+        "year": year(work),
+        "note": f"Versión {work['version']}" if "version" in work else None,
+        "url": address(work) if "repository-code" in work else None,
+    }
+    lines = [f"  {name:12} = {{{value}}}," for name, value in fields.items() if value]
+    return "\n".join(["```bibtex", f"@misc{{{key},", *lines, "}", "```"])
+
+
+def year(work: dict) -> int:
+    return work.get("year") or work["date-released"].year
+
+
+def describe(app, page, template, context, doctree):
+    """Gives a page of a book with an address what a link to it shows elsewhere: title, text and picture."""
+    base = app.config.html_baseurl
+    if not base or not doctree:
+        return
+    if page == app.config.root_doc:
+        context["pageurl"] = base
+    picture, width, height = CARD
+    properties = {
+        "og:type": "website",
+        "og:site_name": app.config.html_title,
+        "og:title": app.env.titles[page].astext(),
+        "og:url": context["pageurl"],
+        "og:image": base + picture,
+        "og:image:width": width,
+        "og:image:height": height,
+        "og:image:alt": app.config.html_title,
+    }
+    tags = [
+        f'<meta property="{name}" content="{escape(str(value))}" />' for name, value in properties.items()
+    ]
+    tags.append('<meta name="twitter:card" content="summary_large_image" />')
+    described = context["metatags"].replace(
+        'name="description"', 'name="description" property="og:description"'
+    )
+    context["metatags"] = "\n".join([described, *tags]) + "\n"
+
+
+def write_index_and_sitemap(app, exception):
+    if exception or app.builder.name != "html":
+        return
+    out = Path(app.outdir)
+    # A redirection, which there would be otherwise, shows no title and no picture to who links to it.
+    shutil.copyfile(out / f"{app.config.root_doc}.html", out / "index.html")
+    sitemap = out / "sitemap.xml"
+    sitemap.unlink(missing_ok=True)
+    base = app.config.html_baseurl
+    if base:
+        pages = sorted(app.env.found_docs - {app.config.root_doc})
+        addresses = [base, *(base + app.builder.get_target_uri(page) for page in pages)]
+        locations = "".join(f"<url><loc>{place}</loc></url>\n" for place in addresses)
+        sitemap.write_text(
+            '<?xml version="1.0" encoding="utf-8"?>\n'
+            f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{locations}</urlset>\n',
+            encoding="utf-8",
+        )
+
+
+def setup(app):
+    app.connect("config-inited", configure)
+    app.connect("html-page-context", describe)
+    # Before sphinx-external-toc, which makes an index only where there is none.
+    app.connect("build-finished", write_index_and_sitemap, priority=400)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
