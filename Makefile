@@ -9,8 +9,10 @@ PORT ?= 8000
 BIN := .venv/bin
 READY := .venv/.installed
 HTML := book/_build/html
+# One of the files of each package in book/_latex/debian-packages.txt that is not a command.
+TEX_FILES := spanish.ldf titlesec.sty pzdr.tfm lmmono10-regular.otf texgyrepagella-regular.otf texgyrepagella-math.otf
 
-.PHONY: help book serve test reproduce bench clean
+.PHONY: help book pdf tex serve test reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -28,6 +30,17 @@ serve: $(READY) ## show the book at http://localhost:8000, or at another PORT; b
 		{ echo "Port $(PORT) cannot be had; name another one: make serve PORT=8001" >&2; exit 1; }
 	@echo "The book is at http://localhost:$(PORT)/ until you press Ctrl-C."
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(HTML)
+
+pdf: tex $(READY) ## the book as a PDF, and the HTML book that offers it for download; needs TeX
+	rm -rf book/_build/latex
+	LATEXMKOPTS="-silent -halt-on-error" $(BIN)/jupyter-book build book --all -n -W --keep-going --builder pdflatex
+	$(BIN)/jupyter-book build book --all -n -W --keep-going
+	@echo "The PDF is in book/_build/latex, and in book/_build/html for its readers"
+
+tex:
+	@command -v xelatex >/dev/null && command -v latexmk >/dev/null && kpsewhich $(TEX_FILES) >/dev/null || { \
+	echo "The PDF needs TeX. On Debian or Ubuntu:"; \
+	echo "sudo apt-get install --no-install-recommends" $$(cat book/_latex/debian-packages.txt); exit 1; } >&2
 
 test: $(READY) ## unit tests, notebooks against their outputs, a real training, the book's build
 	$(BIN)/python -m moda.data

@@ -30,7 +30,7 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs():
     """Skips the test where a tool is missing; fails it in continuous integration, which must have it."""
 

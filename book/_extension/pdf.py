@@ -1,0 +1,92 @@
+"""The book on paper: what is typeset otherwise than on the screen, and the PDF that the HTML offers."""
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.builders.latex.nodes import thebibliography
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+# Rows of a table that may break over pages; the columns of such a one are not wrapped.
+LONG = 15
+
+
+class Typeset(SphinxPostTransform):
+    """The whole book, put together for LaTeX."""
+
+    # After Sphinx has gathered the references at the end.
+    default_priority = 800
+    formats = ("latex",)
+
+    def run(self):
+        self.leave_out_folded_code()
+        self.lay_out_tables()
+        self.begin_parts()
+        self.return_references()
+
+    def leave_out_folded_code(self):
+        for cell in self.document.findall(nodes.container):
+            if cell.get("hide_mode", "output") != "output":
+                cell.children = [part for part in cell if part["nb_element"] != "cell_code_source"]
+
+    def lay_out_tables(self):
+        """Columns as in the HTML, left unless they say right, where Sphinx would justify their text."""
+        for table in list(self.document.findall(nodes.table)):
+            rows = list(table.findall(nodes.row))
+            sides = ["R" if "text-right" in entry["classes"] else "L" for entry in rows[-1]]
+            columns = "".join(sides)
+            if len(rows) > LONG:
+                table["classes"].append("longtable")
+                columns = columns.lower()
+            if "colwidths-given" not in table["classes"]:
+                table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=columns))
+            for entry in table.findall(nodes.entry):
+                # A paragraph without text would still be a line.
+                if not entry.astext().strip():
+                    entry.clear()
+
+    def begin_parts(self):
+        """The parts of _toc.yml: a caption in the contents, and whether their chapters have a number."""
+        files = {file["docname"]: file for file in self.document.findall(addnodes.start_of_file)}
+        for part in self.config.external_site_map.root.subtrees:
+            depth = 0 if part.numbered else -1
+            command = rf"\bookpart{{{part.caption}}}{{{depth}}}"
+            files[part.items[0]].insert(0, nodes.raw("", command, format="latex"))
+
+    def return_references(self):
+        """To the chapter that has them in the HTML."""
+        (place,) = self.env.get_domain("cite").bibliographies
+        (references,) = self.document.findall(thebibliography)
+        references.parent.remove(references)
+        for file in self.document.findall(addnodes.start_of_file):
+            if file["docname"] == place.docname:
+                file.append(references)
+
+
+def find_pdf(app, config):
+    """Puts the PDF beside the pages, if there is one."""
+    pdf = next((Path(app.outdir).parent / "latex").glob("*.pdf"), None)
+    if pdf:
+        config.html_extra_path = [*config.html_extra_path, str(pdf)]
+        config.html_context["book_pdf"] = pdf.name
+
+
+def offer_pdf(app, pagename, templatename, context, doctree):
+    if pdf := context.get("book_pdf"):
+        button = {
+            "type": "link",
+            "url": context["pathto"](pdf, 1),
+            "icon": "fas fa-file-pdf",
+            "text": "PDF",
+            "tooltip": "Descargar el libro en PDF",
+            "label": "download-book-button",
+        }
+        context["header_buttons"].append(button)
+
+
+def setup(app):
+    app.add_post_transform(Typeset)
+    app.connect("config-inited", find_pdf)
+    # After the theme's own buttons.
+    app.connect("html-page-context", offer_pdf, priority=502)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

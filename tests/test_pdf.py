@@ -1,0 +1,177 @@
+"""The book on paper: one A4 PDF that says what the HTML says, with its numbers, and that the HTML offers."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from pypdf import PdfReader
+from pypdf.generic import Destination
+
+from moda.data import PROJECT
+
+CHAPTERS = [
+    "Prefacio",
+    "Introducción",
+    "Método",
+    "1 El conjunto de datos",
+    "2 El autoencoder",
+    "3 Las curvas promediadas",
+    "4 El clasificador",
+    "5 La matriz de confusión",
+    "6 La comparación de N",
+    "Conclusiones",
+    "Cómo reproducirlo",
+    "Apéndice: los modelos",
+    "Referencias",
+]
+# What LaTeX, Sphinx and the bibliography say where nobody has translated them.
+ENGLISH = re.compile(
+    r"\b(Contents|Chapter|Part|Figure|Table|Listing|Bibliography|References|Index|Release"
+    r"|[Cc]ontinue[sd] (on|from)|on page|[Pp]age \d|In Proceedings|January|February|March|April|June|July|August"
+    r"|September|October|November|December|Jan|Feb|Mar|Apr|Aug|Sept|Dec)\b"
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, needs) -> Path:
+    """The folder of a fresh build, of the PDF first and then of the HTML, with warnings as errors."""
+    needs("xelatex")
+    needs("latexmk")
+    out = tmp_path_factory.mktemp("book")
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "--path-output", out]
+    options = {"LATEXMKOPTS": "-silent -halt-on-error"}
+    for builder in ("pdflatex", "html"):
+        done = subprocess.run(
+            [*command, "--builder", builder, "-n", "-W", "--keep-going"],
+            cwd=PROJECT,
+            env=os.environ | options,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return out / "_build"
+
+
+@pytest.fixture(scope="module")
+def pdf(built) -> PdfReader:
+    (file,) = (built / "latex").glob("*.pdf")
+    return PdfReader(file)
+
+
+@pytest.fixture(scope="module")
+def text(pdf) -> str:
+    return "\n".join(page.extract_text() for page in pdf.pages)
+
+
+@pytest.fixture(scope="module")
+def html(built) -> dict[str, BeautifulSoup]:
+    """The pages of the book, by their path."""
+    pages, sources = built / "html", built / "html" / "_sources"
+    names = [str(file.relative_to(sources).with_suffix(".html")) for file in sources.rglob("*.*")]
+    return {name: BeautifulSoup((pages / name).read_bytes(), "html.parser") for name in names}
+
+
+def letters(text: str) -> str:
+    """What is said, whatever the lines, the hyphenation and the kind of letters."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text))
+
+
+def test_it_is_a_book_on_a4_with_its_title_author_and_language(pdf):
+    assert {tuple(round(side) for side in page.mediabox[2:]) for page in pdf.pages} == {(595, 842)}
+    assert 25 <= len(pdf.pages) <= 80
+    assert pdf.metadata.title == "Autoencoder y clasificador convolucional"
+    assert pdf.metadata.author == "Los autores del proyecto moda"
+    assert pdf.root_object["/Lang"] == "es"
+
+
+def test_it_begins_with_a_cover_and_the_contents(pdf):
+    cover, *contents = (letters(page.extract_text()) for page in pdf.pages[:3])
+    contents = "".join(contents)
+    assert letters("Autoencoder y clasificador convolucional Una reproducción abierta") in cover
+    assert contents.startswith("Índice")
+    for title in ("Presentación", "Cuadernos", "Cierre", *CHAPTERS):
+        assert letters(title) in contents
+
+
+def test_bookmarks_lead_to_the_chapters(pdf):
+    chapters = [item for item in pdf.outline if isinstance(item, Destination)]
+    assert [chapter.title for chapter in chapters] == CHAPTERS
+    for chapter in chapters:
+        page = pdf.pages[pdf.get_destination_page_number(chapter)]
+        assert letters(chapter.title) in letters(page.extract_text())
+
+
+def test_figures_and_tables_have_the_numbers_and_captions_of_the_html(text, html):
+    said = letters(text)
+    captions = [
+        letters(caption.parent.select_one(".caption-number").get_text() + caption.get_text())
+        for page in html.values()
+        for caption in page.select("figcaption .caption-text, table caption .caption-text")
+    ]
+    assert len(captions) >= 15
+    assert [caption for caption in captions if caption not in said] == []
+
+
+def test_equations_have_the_numbers_of_the_html(text, html):
+    for page in html.values():
+        for number in page.select(".eqno"):
+            assert number.get_text()[:3] in text
+
+
+def test_every_reference_is_resolved(pdf, text, built):
+    assert "??" not in text
+    destinations = pdf.named_destinations
+    links = [
+        link.get_object()["/A"]["/D"]
+        for page in pdf.pages
+        for link in page.get("/Annots", [])
+        if link.get_object().get("/A", {}).get("/S") == "/GoTo"
+    ]
+    assert len(links) > 100
+    assert set(links) <= set(destinations)
+
+
+def test_folded_code_is_left_out_and_the_rest_shown(text):
+    said = letters(text)
+    for file in (PROJECT / "notebooks").glob("*.ipynb"):
+        for cell in nbformat.read(file, as_version=4).cells:
+            if cell.cell_type == "code" and "hide-input" in cell.metadata.get("tags", []):
+                assert letters(cell.source)[:50] not in said, cell.source
+            elif cell.cell_type == "code":
+                # Line by line: a page may end within the cell.
+                assert [line for line in cell.source.splitlines() if letters(line) not in said] == []
+
+
+def test_nothing_is_left_in_english(text):
+    assert [match.group() for match in ENGLISH.finditer(text)] == []
+
+
+def test_no_line_leaves_the_page_and_no_letter_is_missing(built):
+    (file,) = (built / "latex").glob("*.log")
+    log = file.read_text(encoding="utf-8", errors="replace")
+    assert [points for points in re.findall(r"Overfull \\hbox \((.*?)pt too wide", log) if float(points) > 20] == []
+    assert re.findall(r"Missing character.*|.*undefined.*|.*multiply.defined.*", log) == []
+
+
+def test_every_page_of_the_html_offers_it(built, html, pdf):
+    for name, page in html.items():
+        link = page.select_one("a.btn-download-book-button")
+        assert link["title"] == "Descargar el libro en PDF"
+        offered = PdfReader(built / "html" / Path(name).parent / link["href"])
+        assert len(offered.pages) == len(pdf.pages), name
+
+
+def test_without_tex_the_command_says_what_to_install(tmp_path):
+    for tool in ("make", "cat"):
+        (tmp_path / tool).symlink_to(shutil.which(tool))
+    done = subprocess.run(["make", "pdf"], cwd=PROJECT, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "sudo apt-get install --no-install-recommends texlive-xetex" in done.stderr
