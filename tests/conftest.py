@@ -1,13 +1,16 @@
-"""What the tests share: the real data set, a piece of it, one thread of torch, and the check for tools."""
+"""What the tests share: the real data set, a piece of it, one thread of torch, the book, the check for tools."""
 
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from moda import data
-from moda.data import FashionMNIST
+from moda.data import PROJECT, FashionMNIST
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,17 @@ def one_thread():
     And pytest-xdist has a process for each core already.
     """
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory) -> Path:
+    """The folder of the HTML book, freshly built with warnings as errors."""
+    out = tmp_path_factory.mktemp("book")
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "--path-output", out]
+    strict = ["-n", "-W", "--keep-going"]
+    done = subprocess.run([*command, *strict], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return out / "_build" / "html"
 
 
 @pytest.fixture(scope="session")

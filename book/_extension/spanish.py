@@ -1,11 +1,15 @@
-"""What no setting can put into Spanish: the bibliography and a few texts of the theme."""
+"""What no setting can put into Spanish: the bibliography, the search and a few texts of the theme."""
 
+import re
+import unicodedata
 from pathlib import Path
 
+from finish import replace
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting import toplevel
 from pybtex.style.formatting.unsrt import Style, date, pages
 from pybtex.style.template import names, optional, sentence, words
+from sphinx.search.es import SearchSpanish
 
 
 class Spanish(Style):
@@ -25,39 +29,66 @@ class Spanish(Style):
         ]
 
 
+class Search(SearchSpanish):
+    """Singular and plural are one word, with accents or without.
+
+    Sphinx's own stemmer keeps some of them apart, "imagen" and "imágenes" among them. Where no word is the
+    one that is looked for, the search finds those that contain it.
+    """
+
+    js_stemmer_rawcode = ""
+    # The same as `stem`, for what is typed.
+    js_stemmer_code = r"""
+        function Stemmer() {
+          this.stemWord = (word) =>
+            word
+              .normalize("NFD")
+              .replace(/\p{Mn}/gu, "")
+              .replace(/^(.{3,}?)(es|e|s)$/, "$1")
+              .replace(/z$/, "c");
+        }
+    """
+
+    def init(self, options):
+        """Loads no stemmer."""
+
+    def stem(self, word):
+        letters = unicodedata.normalize("NFD", word.lower())
+        plain = "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
+        return re.sub(r"z$", "c", re.sub(r"^(.{3,}?)(es|e|s)$", r"\1", plain))
+
+
 # Templates and scripts hold these themselves, out of reach of sphinx.po.
 TEXTS = {
     'title="Toggle primary sidebar"': 'title="Mostrar u ocultar el menú del libro"',
     'title="Toggle secondary sidebar"': 'title="Mostrar u ocultar el índice de la página"',
-    'aria-label="Toggle hidden content"': 'aria-label="Mostrar u ocultar el contenido"',
     'aria-label="Descarga esta pagina"': 'aria-label="Descargar esta página"',
     'aria-label="Main"': 'aria-label="Libro"',
     'aria-label="Page"': 'aria-label="Página"',
-    "documentos. Por favor": "documento. Por favor",
+    r"B\u00fasqueda finalizada, se encontraron ${resultCount} p\u00e1ginas que coinciden con la "
+    r"consulta de b\u00fasqueda.": r"P\u00e1ginas encontradas: ${resultCount}",
+    r"Su b\u00fasqueda no coincide con ning\u00fan documentos. Por favor, aseg\u00farese de que todas las "
+    r"palabras est\u00e9n correctamente escritas y que usted all\u00e1 seleccionado las suficientes "
+    r"categor\u00edas.": r"Ninguna p\u00e1gina contiene todas esas palabras.",
+    # The prompt that is seen is the name for a screen reader too.
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    'aria-label="Toggle hidden content"': 'aria-label="Mostrar u ocultar el contenido"',
     "Source repositories": "Repositorio",
     "Repositorio de origen": "Repositorio",
     ">Repository<": ">Repositorio<",
     "Suggest edit": "Proponer un cambio",
     "Launch interactive content": "Abrir el cuaderno en línea",
     "Launch on": "Abrir en",
-    # Not a text: ARIA has withdrawn this role, and it stands in a list.
-    'role="doc-biblioentry"': 'role="listitem"',
 }
 
 
 def translate_texts(app, exception):
-    if exception or app.builder.format != "html":
-        return
-    out = Path(app.outdir)
-    scripts = [out / "_static" / name for name in ("togglebutton.js", "translations.js")]
-    for file in [*out.rglob("*.html"), *scripts]:
-        text = file.read_text(encoding="utf-8")
-        for english, spanish in TEXTS.items():
-            text = text.replace(english, spanish)
-        file.write_text(text, encoding="utf-8")
+    if not exception and app.builder.format == "html":
+        replace(Path(app.outdir), TEXTS)
 
 
 def setup(app):
+    app.add_search_language(Search)
     register_plugin("pybtex.style.formatting", "spanish", Spanish)
     app.connect("build-finished", translate_texts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

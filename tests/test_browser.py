@@ -1,0 +1,299 @@
+"""The book as its readers get it: in Debian's Chromium, wide and narrow, light and dark."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import papermill
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+from selenium_axe_python import Axe
+
+from moda.data import PROJECT
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Each width and each theme once.
+LOOKS = [(1280, "light"), (375, "dark")]
+
+# What the theme, the extensions and their scripts say where nobody has translated it.
+ENGLISH = re.compile(
+    r"\b(and|the|of|with|this|by|to|search\w*|show|hide|click|toggle|previous|next|contents?|skip|back|top|"
+    r"downloads?|fullscreen|light|dark|color|system|settings|cop(y|ied)|fig|figure|table|listing|section|"
+    r"equation|code|cell|output|permalink|link|note|warning|tip|important|print|source|version|page|heading|"
+    r"references|bibliography|index|home|main|navigation|sidebar|close|edit|built|created|updated|"
+    r"repository|issue|launch|matches|footnotes?)\b",
+    re.IGNORECASE,
+)
+SPOKEN = ["title", "aria-label", "alt", "placeholder", "value", "data-tooltip", "data-bs-title"]
+SPOKEN += ["data-bs-original-title", "data-toggle-hint"]
+
+
+@pytest.fixture(scope="module")
+def site(book) -> Iterator[str]:
+    """The address of the book, served."""
+
+    class Silent(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=book)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def browser(needs, site, downloads) -> Iterator[webdriver.Chrome]:
+    needs("chromium")
+    needs("chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver"))) as driver:
+        driver.execute_cdp_cmd("Network.enable", {})
+        # Every page is weighed as the first that is opened.
+        driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+        grant = {"origin": site, "permissions": ["clipboardReadWrite"]}
+        driver.execute_cdp_cmd("Browser.grantPermissions", grant)
+        look(driver, *LOOKS[0])
+        yield driver
+
+
+def look(browser, width: int, theme: str) -> None:
+    """The page as on a screen of that width, of a reader who prefers that theme."""
+    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    wishes = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
+    features = [{"name": name, "value": value} for name, value in wishes.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def settled(browser) -> None:
+    """Waits until the formulas are set and the fonts loaded."""
+    browser.execute_async_script(
+        "Promise.all([window.MathJax?.startup.promise, document.fonts.ready]).then(arguments[0])"
+    )
+
+
+@dataclass
+class Visit:
+    """What happened while a page was open."""
+
+    rendered: BeautifulSoup = None
+    sent: dict[str, int] = None  # bytes from each address
+    errors: list[str] = field(default_factory=list)  # of the console
+    barriers: dict = field(default_factory=dict)  # what axe-core finds, for each look
+    too_wide: dict = field(default_factory=dict)  # what sticks out of the page, for each look
+
+
+@pytest.fixture(scope="module")
+def visits(book, site, browser) -> dict[str, Visit]:
+    """All pages."""
+    pages = {str(file.relative_to(book).with_suffix("")) for file in book.rglob("*.html")}
+    pages = {page for page in pages if not page.startswith("_static/")} - {"index"}
+    return {page: visit(browser, f"{site}/{page}.html") for page in sorted(pages)}
+
+
+def visit(browser, address: str) -> Visit:
+    visit = Visit()
+    for width, theme in LOOKS:
+        for log in ("browser", "performance"):
+            browser.get_log(log)  # what came before
+        look(browser, width, theme)
+        browser.get(address)
+        settled(browser)
+        assert browser.find_elements(By.CSS_SELECTOR, f"html[data-theme={theme}]")
+        visit.rendered = BeautifulSoup(browser.page_source, "html.parser")
+        visit.errors += [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+        visit.sent = sent(browser)
+        visit.too_wide[width, theme] = browser.execute_script(TOO_WIDE)
+        visit.barriers[width, theme] = barriers_of(browser)
+    return visit
+
+
+# A scroller of its own may hold what is wider than the page.
+TOO_WIDE = """
+    const scrolls = (element) =>
+        element && (getComputedStyle(element).overflowX != "visible" || scrolls(element.parentElement));
+    const width = document.documentElement.clientWidth;
+    return [...document.querySelectorAll("article *")]
+        .filter((element) => element.getBoundingClientRect().right > width + 1)
+        .filter((element) => !scrolls(element.parentElement))
+        .map((element) => element.outerHTML.slice(0, 200))
+        .concat(document.documentElement.scrollWidth > width ? ["the page"] : []);
+"""
+
+
+def barriers_of(browser) -> list[str]:
+    axe = Axe(browser)
+    axe.inject()
+    return [
+        f"{found['help']}: {node['html'][:200]}"
+        for found in axe.run()["violations"]
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"]
+    ]
+
+
+def sent(browser) -> dict[str, int]:
+    """Every address that was asked for since the last look at this log, with the bytes that came."""
+    addresses, sizes = {}, {}
+    for entry in browser.get_log("performance"):
+        event = json.loads(entry["message"])["message"]
+        of = event["params"]
+        if event["method"] == "Network.requestWillBeSent":
+            addresses[of["requestId"]] = of["request"]["url"]
+        elif event["method"] == "Network.loadingFinished":
+            sizes[of["requestId"]] = of["encodedDataLength"]
+    return {address: sizes.get(request, 0) for request, address in addresses.items()}
+
+
+def test_a_page_asks_for_nothing_but_its_own_host(visits, site):
+    for page, visit in visits.items():
+        others = [address for address in visit.sent if not address.startswith((site, "data:"))]
+        assert others == [], page
+
+
+def test_the_console_stays_without_errors(visits):
+    assert {page: visit.errors for page, visit in visits.items() if visit.errors} == {}
+
+
+@pytest.mark.parametrize("seen", LOOKS, ids=str)
+def test_axe_finds_nothing_serious(visits, seen):
+    found = {page: visit.barriers[seen] for page, visit in visits.items()}
+    assert {page: barriers for page, barriers in found.items() if barriers} == {}
+
+
+@pytest.mark.parametrize("seen", LOOKS, ids=str)
+def test_nothing_is_wider_than_the_page(visits, seen):
+    found = {page: visit.too_wide[seen] for page, visit in visits.items()}
+    assert {page: elements for page, elements in found.items() if elements} == {}
+
+
+def test_a_page_with_its_figures_is_light(visits):
+    for page, visit in visits.items():
+        weight = sum(size for address, size in visit.sent.items() if "/mathjax/" not in address)
+        assert weight < 1.5e6, page
+
+
+def test_formulas_are_typeset(visits):
+    method = visits["metodo"].rendered
+    assert len(method.select("mjx-container")) == len(method.select(".math")) > 10
+    assert not method.select("mjx-merror")
+
+
+def test_the_interface_is_in_spanish(visits):
+    for page, visit in visits.items():
+        assert visit.rendered.html["lang"] == "es"
+        assert english(visit.rendered) == [], page
+
+
+def english(page: BeautifulSoup) -> list[str]:
+    """What the page says in English, outside code, names in italics, the titles of works and excerpts."""
+    quoted = "pre, code, em, .citation, .bibtex-citation"
+    for element in page.select(f"script, style, article :is({quoted}), p.context"):
+        element.extract()
+    said = list(page.stripped_strings)
+    said += [element[name] for name in SPOKEN for element in page.select(f"[{name}]")]
+    return [words for words in said if ENGLISH.search(words)]
+
+
+def test_the_search_finds_singular_and_plural_with_accents_or_without(visits, site, browser):
+    saying = {
+        page
+        for page, visit in visits.items()
+        if re.search(r"\bim[aá]gen(es)?\b", str(visit.rendered.article).lower())
+    }
+    assert len(saying) > 5
+    for typed in ("imagen", "imágenes", "imagenes", "Imagen"):
+        assert saying <= search(browser, site, typed), typed
+        assert english(BeautifulSoup(browser.page_source, "html.parser")) == []
+
+
+def test_a_search_without_results_says_so_in_spanish(site, browser):
+    assert search(browser, site, "xyzzy") == set()
+    assert "Ninguna página" in browser.find_element(By.ID, "search-results").text
+    assert english(BeautifulSoup(browser.page_source, "html.parser")) == []
+
+
+def search(browser, site: str, words: str) -> set[str]:
+    """The pages that the search page names for what is typed there."""
+    look(browser, *LOOKS[0])
+    browser.get(f"{site}/search.html")
+    browser.find_element(By.CSS_SELECTOR, "main input[type=search]").send_keys(f"{words}\n")
+    WebDriverWait(browser, 10).until(
+        lambda browser: browser.find_element(By.ID, "search-results").find_elements(By.CSS_SELECTOR, ".search-summary")[0].text
+    )
+    links = browser.find_elements(By.CSS_SELECTOR, "ul.search li > a")
+    return {link.get_attribute("href").removeprefix(f"{site}/").split(".html")[0] for link in links}
+
+
+def test_the_button_copies_the_code(site, browser):
+    look(browser, *LOOKS[0])
+    browser.get(f"{site}/como-reproducir.html")
+    block = browser.find_element(By.CSS_SELECTOR, "article div.highlight")
+    webdriver.ActionChains(browser).move_to_element(block).perform()
+    block.find_element(By.CSS_SELECTOR, "button.copybtn").click()
+    copied = browser.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+    assert copied.strip() == block.find_element(By.TAG_NAME, "pre").text.strip()
+    assert copied.startswith("make book")
+
+
+def test_folded_code_opens_and_closes(site, browser):
+    look(browser, *LOOKS[0])
+    browser.get(f"{site}/notebooks/02-autoencoder.html")
+    fold = browser.find_element(By.CSS_SELECTOR, "article details")
+    prompt, code = fold.find_element(By.TAG_NAME, "summary"), fold.find_element(By.TAG_NAME, "pre")
+    for name, shown in [("Mostrar", False), ("Ocultar", True), ("Mostrar", False)]:
+        assert prompt.text == f"{name} el código"
+        WebDriverWait(browser, 5).until(lambda _: code.is_displayed() == shown)
+        prompt.click()
+
+
+def test_a_page_gives_its_notebook_and_it_runs(site, browser, downloads, tmp_path):
+    look(browser, *LOOKS[0])
+    browser.get(f"{site}/notebooks/02-autoencoder.html")
+    browser.find_element(By.CSS_SELECTOR, ".dropdown-download-buttons > button").click()
+    browser.find_element(By.CSS_SELECTOR, ".btn-download-source-button").click()
+    notebook = downloads / "02-autoencoder.ipynb"
+    WebDriverWait(browser, 10).until(lambda _: notebook.exists())
+    assert notebook.read_bytes() == (PROJECT / "notebooks" / notebook.name).read_bytes()
+    papermill.execute_notebook(notebook, tmp_path / "out.ipynb", cwd=tmp_path, progress_bar=False)
+
+
+def test_a_dark_page_keeps_its_figures_readable(site, browser):
+    look(browser, 1280, "dark")
+    browser.get(f"{site}/notebooks/05-matriz-de-confusion.html")
+    figure = browser.find_element(By.CSS_SELECTOR, "article figure img")
+    pixels = np.asarray(Image.open(BytesIO(figure.screenshot_as_png)).convert("L")) / 255
+    ink, paper = np.quantile(pixels, [0.001, 0.9])
+    assert ink < 0.2 and 0.75 < paper < 0.9, "dark on light, but not glaring"
