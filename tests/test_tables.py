@@ -1,9 +1,22 @@
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from moda import tables
+from moda import data, tables
+from moda.parameters import AutoencoderRun, ClassifierRun, Run
+from moda.store import RECIPE, Result
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list[dict[str, str]]:
+    """The forms of each table that was displayed."""
+    shown = []
+    monkeypatch.setattr(tables, "display", lambda forms, raw: shown.append(forms))
+    return shown
 
 
 def test_against_paper_gives_the_signed_difference_or_a_dash():
@@ -14,14 +27,87 @@ def test_against_paper_gives_the_signed_difference_or_a_dash():
     ]
 
 
-def test_show_is_a_named_table_of_the_book_with_numbers_to_the_right(monkeypatch):
-    shown = []
-    monkeypatch.setattr(tables, "display", lambda forms, raw: shown.append(forms))
+def test_verdicts_say_which_differences_are_within_their_margin():
+    rows = [("ECM", 0.0533, 0.0546, ".4f", 0.0042), ("Exactitud (%)", 90.7, 82.09, ".2f", 0.98)]
+    table = tables.verdicts(rows)
+    assert table[["Diferencia", "Margen", "Veredicto"]].to_numpy().tolist() == [
+        ["+0.0013", "±0.0042", "dentro"],
+        ["-8.61", "±0.98", "fuera"],
+    ]
+
+
+def test_show_is_a_named_table_of_the_book_with_numbers_to_the_right(shown):
     tables.show(pd.DataFrame({"Clase": ["Bota"], "Imágenes": [1008]}), "tabla-x", "Cuántas hay.")
     (forms,) = shown
     assert forms["text/markdown"].startswith("```{table} Cuántas hay.\n:name: tabla-x\n\n")
     assert forms["text/markdown"].splitlines()[4].endswith("-:|"), "the numeric column"
     assert "1008" in forms["text/html"] and "1008" in forms["text/plain"]
+
+
+def test_show_folded_has_a_title_and_no_number(shown):
+    tables.show_folded(pd.DataFrame({"Margen": ["±0.1"]}), "Una por una")
+    (forms,) = shown
+    assert forms["text/markdown"].startswith(":::{dropdown} Una por una\n\n|")
+    assert "{table}" not in forms["text/markdown"]
+    assert "-:|" in forms["text/markdown"], "the margin is a number"
+
+
+def result(run: Run, **record) -> Result:
+    """What a notebook is given of a run that took place on some machine."""
+    record = {
+        "configuration": asdict(run),
+        "recipe": 7,
+        "versions": {"python": "3.12.1", "torch": "2.13.0"},
+        "device": "cpu",
+        "machine": "x86_64",
+        "threads": 1,
+        "seconds": 61.4,
+        "date": "2026-11-24",
+    } | record
+    return Result(run, Path(), pd.DataFrame(), {}, record)
+
+
+def provenance(shown, groups: dict) -> dict[str, str]:
+    """The rows of the table, by what they are about; every form shows them."""
+    tables.provenance(groups)
+    forms = shown.pop()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in forms["text/markdown"].splitlines()]
+    rows = dict(lines[2:])
+    for form in ("text/html", "text/plain"):
+        assert all(value in forms[form] for value in rows.values()), form
+    return rows
+
+
+def test_provenance_tells_what_is_common_once_and_what_differs_as_a_range(shown):
+    times = {0: 61.4, 1: 70.6, 2: 65.0}
+    averaged = [result(AutoencoderRun(seed=seed), seconds=time) for seed, time in times.items()]
+    rows = provenance(shown, {"Corridas promediadas": averaged})
+    assert rows == {
+        "Corridas promediadas": "N: 64; dropout: 0.2; épocas: 15; semilla: 0 a 2; imágenes por lote: 64; "
+        "tasa de aprendizaje: 0.001; imágenes de entrenamiento: 50000; tiempo: 61 a 71 s",
+        "Dispositivo": "cpu (x86_64), hilos: 1",
+        "Versiones": "Python 3.12.1, PyTorch 2.13.0",
+        "Fecha": "2026-11-24",
+        "Receta": "7",
+        "Datos": f"Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…",
+    }
+
+
+def test_provenance_of_several_groups_lists_what_differs(shown):
+    autoencoders = [result(AutoencoderRun(n=n)) for n in (256, 64, 64)]
+    classifiers = [
+        result(ClassifierRun(AutoencoderRun(n=9), epochs=3), device="NVIDIA L4", date="2026-11-25")
+    ]
+    rows = provenance(shown, {"Autoencoders": autoencoders, "Clasificador": classifiers})
+    assert rows["Autoencoders"].startswith("N: 64, 256; ") and rows["Autoencoders"].endswith("tiempo: 61 s")
+    assert rows["Clasificador"].startswith("N: 9; dropout: 0.2; épocas: 3; ")
+    assert rows["Dispositivo"] == "NVIDIA L4 (x86_64), hilos: 1, cpu (x86_64), hilos: 1"
+    assert rows["Fecha"] == "2026-11-24, 2026-11-25"
+
+
+def test_provenance_where_nothing_was_trained(shown):
+    assert list(provenance(shown, {})) == ["Receta", "Datos"]
+    assert provenance(shown, {})["Receta"] == str(RECIPE)
 
 
 @pytest.mark.parametrize("value", [np.float64(0.5), np.int64(3), torch.tensor(0.25), 7, "Bolso"])

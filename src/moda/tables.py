@@ -1,20 +1,40 @@
 """What the notebooks hand to the book: numbered tables, and numbers for the prose of any page."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 from IPython.display import display
 from myst_nb import glue
 
+from moda import data
+from moda.comparison import within
+from moda.store import RECIPE, Result
+
 
 def show(table: pd.DataFrame, name: str, caption: str) -> None:
     """Displays `table`, whose cells are ready to print; `name` is what {numref} calls it in the book."""
-    numeric = table.astype(str).apply(lambda column: column.str.fullmatch(r"[+-]?[\d.]*|—").all())
+    _display(table, f"```{{table}} {caption}\n:name: {name}\n\n{_markdown(table)}\n```")
+
+
+def show_folded(table: pd.DataFrame, title: str) -> None:
+    """Displays a long table without a number, which in the book opens when its `title` is pressed."""
+    _display(table, f":::{{dropdown}} {title}\n\n{_markdown(table)}\n:::")
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    """As a table of MyST, its columns of numbers to the right."""
+    numeric = table.astype(str).apply(lambda column: column.str.fullmatch(r"[+±-]?[\d.]*|—").all())
     align = ["right" if right else "left" for right in numeric]
-    markdown = table.to_markdown(index=False, colalign=align, disable_numparse=True)
-    forms = {
-        "text/markdown": f"```{{table}} {caption}\n:name: {name}\n\n{markdown}\n```",
-        "text/html": table.to_html(index=False, border=0),
-        "text/plain": table.to_string(index=False),
-    }
+    return table.to_markdown(index=False, colalign=align, disable_numparse=True)
+
+
+def _display(table: pd.DataFrame, markdown: str) -> None:
+    with pd.option_context("display.max_colwidth", None):
+        forms = {
+            "text/markdown": markdown,
+            "text/html": table.to_html(index=False, border=0),
+            "text/plain": table.to_string(index=False),
+        }
     display(forms, raw=True)
 
 
@@ -36,6 +56,75 @@ def against_paper(rows: list[tuple[str, float | None, float, str]]) -> pd.DataFr
             }
         )
     return pd.DataFrame(lines)
+
+
+def verdicts(rows: list[tuple[str, float, float, str, float]]) -> pd.DataFrame:
+    """As `against_paper`, with the margin of the difference as each row's last item, and the verdict."""
+    table = against_paper([row[:4] for row in rows])
+    table["Margen"] = [f"±{margin:{form}}" for *_, form, margin in rows]
+    table["Veredicto"] = [
+        "dentro" if within(ours - reported, margin) else "fuera" for _, reported, ours, _, margin in rows
+    ]
+    return table
+
+
+# How the parameters of a run are called in the book.
+_PARAMETERS = {
+    "n": "N",
+    "dropout": "dropout",
+    "epochs": "épocas",
+    "seed": "semilla",
+    "batch_size": "imágenes por lote",
+    "learning_rate": "tasa de aprendizaje",
+    "train_size": "imágenes de entrenamiento",
+}
+
+
+def provenance(groups: dict[str, list[Result]]) -> None:
+    """Displays where the results of a notebook come from, as the records of its runs tell it.
+
+    `groups`: runs that belong together, by what the reader calls them; empty where nothing was trained.
+    """
+    rows = [(name, _trained(results)) for name, results in groups.items()]
+    records = [result.record for results in groups.values() for result in results]
+    if records:
+        devices = (f"{r['device']} ({r['machine']}), hilos: {r['threads']}" for r in records)
+        versions = (f"Python {r['versions']['python']}, PyTorch {r['versions']['torch']}" for r in records)
+        rows += [
+            ("Dispositivo", _together(devices)),
+            ("Versiones", _together(versions)),
+            ("Fecha", _together(record["date"] for record in records)),
+        ]
+    rows += [
+        ("Receta", _together(record["recipe"] for record in records) or str(RECIPE)),
+        ("Datos", f"Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…"),
+    ]
+    table = pd.DataFrame(rows, columns=["Procedencia", "Valor"])
+    _display(table, _markdown(table))
+
+
+def _trained(results: list[Result]) -> str:
+    """The parameters of some runs, each once where it is common to all, and how long they took."""
+    configurations = []
+    for result in results:
+        configuration = result.record["configuration"]
+        # In front: what a classifier has of its encoder.
+        configurations.append({"n": configuration.get("autoencoder", configuration)["n"]} | configuration)
+    items = [
+        f"{label}: {_together(configuration[name] for configuration in configurations)}"
+        for name, label in _PARAMETERS.items()
+    ]
+    seconds = [round(result.record["seconds"]) for result in results]
+    items.append(f"tiempo: {_together({min(seconds), max(seconds)}, ' a ')} s")
+    return "; ".join(items)
+
+
+def _together(values: Iterable, between: str = ", ") -> str:
+    """The different ones among `values`, in order; of whole numbers in a row only the first and the last."""
+    values = sorted(set(values))
+    if len(values) > 2 and values == list(range(values[0], values[0] + len(values))):
+        values, between = [values[0], values[-1]], " a "
+    return between.join(map(str, values))
 
 
 def to_prose(**values) -> None:
