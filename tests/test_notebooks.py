@@ -14,6 +14,7 @@ import jupytext
 import nbformat
 import papermill
 import pytest
+from bs4 import BeautifulSoup
 from papermill.exceptions import PapermillExecutionError
 
 from moda import store
@@ -180,6 +181,9 @@ def test_papermill_command_of_the_readme_trains_what_it_needs(empty_runs, tmp_pa
         "Nueva corrida con otros parámetros: n = 32 (en el libro, 64); epochs = 2 (en el libro, 30); "
         "train_size = 2000 (en el libro, 50000)."
     )
+    page = page_of(tmp_path / "out.ipynb")
+    assert page.select_one(".admonition-title").text == "Nueva corrida con otros parámetros"
+    assert f"la red acierta el {100 * accuracy:.2f} % de las imágenes" in " ".join(page.text.split())
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=names)
@@ -222,6 +226,17 @@ def text_of(notebook: Path) -> str:
     return "\n".join(
         str(output.get("text") or output.get("data", {}).get("text/plain")) for output in outputs_of(notebook)
     )
+
+
+def page_of(notebook: Path) -> BeautifulSoup:
+    """The notebook as a page of its own, beside a copy of the book."""
+    book = notebook.parent / "book"
+    shutil.copytree(PROJECT / "book", book, ignore=shutil.ignore_patterns("_build", "notebooks", "*.ipynb"))
+    shutil.copy(notebook, book)
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", book / notebook.name]
+    subprocess.run(command, check=True, capture_output=True)
+    page = book / "_build" / "_page" / notebook.stem / "html" / f"{notebook.stem}.html"
+    return BeautifulSoup(page.read_bytes(), "html.parser")
 
 
 def outputs_of(notebook: Path) -> list[nbformat.NotebookNode]:

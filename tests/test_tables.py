@@ -67,47 +67,46 @@ def result(run: Run, **record) -> Result:
     return Result(run, Path(), pd.DataFrame(), {}, record)
 
 
-def provenance(shown, groups: dict) -> dict[str, str]:
-    """The rows of the table, by what they are about; every form shows them."""
+def provenance(shown, groups: dict) -> tuple[dict[str, list[str]], str]:
+    """The rows of the table by their heads, and the line below it; every form has them."""
     tables.provenance(groups)
     forms = shown.pop()
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in forms["text/markdown"].splitlines()]
-    rows = dict(lines[2:])
+    *lines, _, line = forms["text/markdown"].splitlines() if groups else (None, forms["text/markdown"])
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in lines]
     for form in ("text/html", "text/plain"):
-        assert all(value in forms[form] for value in rows.values()), form
-    return rows
+        assert line in forms[form] and all(cell in forms[form] for cell in sum(cells[2:], [])), form
+    return {head: values for head, *values in cells}, line
 
 
 def test_provenance_tells_what_is_common_once_and_what_differs_as_a_range(shown):
     times = {0: 61.4, 1: 70.6, 2: 65.0}
     averaged = [result(AutoencoderRun(seed=seed), seconds=time) for seed, time in times.items()]
-    rows = provenance(shown, {"Corridas promediadas": averaged})
-    assert rows == {
-        "Corridas promediadas": "N: 64; dropout: 0.2; épocas: 15; semilla: 0 a 2; imágenes por lote: 64; "
-        "tasa de aprendizaje: 0.001; imágenes de entrenamiento: 50000; tiempo: 61 a 71 s",
-        "Dispositivo": "cpu (x86_64), hilos: 1",
-        "Versiones": "Python 3.12.1, PyTorch 2.13.0",
-        "Fecha": "2026-11-24",
-        "Receta": "7",
-        "Datos": f"Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…",
-    }
+    rows, line = provenance(shown, {"Promediadas": averaged, "Final": averaged[:1]})
+    assert rows["Entrenamiento"] == ["Promediadas", "Final"]
+    assert rows["N"] == ["64", "64"]
+    assert rows["Semilla"] == ["0 a 2", "0"]
+    assert rows["Tasa de aprendizaje"] == ["0.001", "0.001"]
+    assert rows["Duración (s)"] == ["61 a 71", "61"]
+    assert line == (
+        "Dispositivo: cpu (x86_64), hilos: 1 · Python 3.12.1, PyTorch 2.13.0 · Fecha: 2026-11-24 · "
+        f"Receta: 7 · Datos: Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…"
+    )
 
 
-def test_provenance_of_several_groups_lists_what_differs(shown):
+def test_provenance_lists_what_differs(shown):
     autoencoders = [result(AutoencoderRun(n=n)) for n in (256, 64, 64)]
-    classifiers = [
-        result(ClassifierRun(AutoencoderRun(n=9), epochs=3), device="NVIDIA L4", date="2026-11-25")
-    ]
-    rows = provenance(shown, {"Autoencoders": autoencoders, "Clasificador": classifiers})
-    assert rows["Autoencoders"].startswith("N: 64, 256; ") and rows["Autoencoders"].endswith("tiempo: 61 s")
-    assert rows["Clasificador"].startswith("N: 9; dropout: 0.2; épocas: 3; ")
-    assert rows["Dispositivo"] == "NVIDIA L4 (x86_64), hilos: 1, cpu (x86_64), hilos: 1"
-    assert rows["Fecha"] == "2026-11-24, 2026-11-25"
+    classifier = result(ClassifierRun(AutoencoderRun(n=9), epochs=3), device="NVIDIA L4", date="2026-11-25")
+    rows, line = provenance(shown, {"Autoencoders": autoencoders, "Clasificador": [classifier]})
+    assert rows["N"] == ["64, 256", "9"]
+    assert rows["Épocas"] == ["15", "3"]
+    assert "NVIDIA L4 (x86_64), hilos: 1, cpu (x86_64), hilos: 1" in line
+    assert "Fecha: 2026-11-24, 2026-11-25" in line
 
 
 def test_provenance_where_nothing_was_trained(shown):
-    assert list(provenance(shown, {})) == ["Receta", "Datos"]
-    assert provenance(shown, {})["Receta"] == str(RECIPE)
+    rows, line = provenance(shown, {})
+    assert not rows
+    assert line == f"Receta: {RECIPE} · Datos: Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…"
 
 
 @pytest.mark.parametrize("value", [np.float64(0.5), np.int64(3), torch.tensor(0.25), 7, "Bolso"])

@@ -68,55 +68,57 @@ def verdicts(rows: list[tuple[str, float, float, str, float]]) -> pd.DataFrame:
     return table
 
 
-# How the parameters of a run are called in the book.
+# How the book calls the parameters of a run.
 _PARAMETERS = {
     "n": "N",
-    "dropout": "dropout",
-    "epochs": "épocas",
-    "seed": "semilla",
-    "batch_size": "imágenes por lote",
-    "learning_rate": "tasa de aprendizaje",
-    "train_size": "imágenes de entrenamiento",
+    "dropout": "Dropout",
+    "epochs": "Épocas",
+    "seed": "Semilla",
+    "batch_size": "Imágenes por lote",
+    "learning_rate": "Tasa de aprendizaje",
+    "train_size": "Imágenes de entrenamiento",
 }
 
 
 def provenance(groups: dict[str, list[Result]]) -> None:
     """Displays where the results of a notebook come from, as the records of its runs tell it.
 
-    `groups`: runs that belong together, by what the reader calls them; empty where nothing was trained.
+    `groups`: the runs that belong together, by what the reader calls them; none where nothing was
+    trained. A table has a column for each, a line below what all have in common.
     """
-    rows = [(name, _trained(results)) for name, results in groups.items()]
     records = [result.record for results in groups.values() for result in results]
+    common = []
     if records:
         devices = (f"{r['device']} ({r['machine']}), hilos: {r['threads']}" for r in records)
         versions = (f"Python {r['versions']['python']}, PyTorch {r['versions']['torch']}" for r in records)
-        rows += [
-            ("Dispositivo", _together(devices)),
-            ("Versiones", _together(versions)),
-            ("Fecha", _together(record["date"] for record in records)),
-        ]
-    rows += [
-        ("Receta", _together(record["recipe"] for record in records) or str(RECIPE)),
-        ("Datos", f"Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…"),
+        dates = (record["date"] for record in records)
+        common += [f"Dispositivo: {_together(devices)}", _together(versions), f"Fecha: {_together(dates)}"]
+    recipe = _together(record["recipe"] for record in records) or RECIPE
+    common += [f"Receta: {recipe}", f"Datos: Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…"]
+    line = " · ".join(common)
+    table = pd.DataFrame({name: _training(results) for name, results in groups.items()})
+    table = table.rename_axis("Entrenamiento").reset_index()
+    forms = {
+        "text/markdown": f"{table.to_markdown(index=False, disable_numparse=True)}\n\n{line}",
+        "text/html": f"{table.to_html(index=False, border=0)}<p>{line}</p>",
+        "text/plain": f"{table.to_string(index=False)}\n{line}",
+    }
+    display(forms if records else {form: line for form in forms}, raw=True)
+
+
+def _training(results: list[Result]) -> dict[str, str]:
+    """The parameters of some runs and the seconds that each took."""
+    # In front, what a classifier has of its encoder.
+    configurations = [
+        {"n": configuration.get("autoencoder", configuration)["n"]} | configuration
+        for configuration in (result.record["configuration"] for result in results)
     ]
-    table = pd.DataFrame(rows, columns=["Procedencia", "Valor"])
-    _display(table, _markdown(table))
-
-
-def _trained(results: list[Result]) -> str:
-    """The parameters of some runs, each once where it is common to all, and how long they took."""
-    configurations = []
-    for result in results:
-        configuration = result.record["configuration"]
-        # In front: what a classifier has of its encoder.
-        configurations.append({"n": configuration.get("autoencoder", configuration)["n"]} | configuration)
-    items = [
-        f"{label}: {_together(configuration[name] for configuration in configurations)}"
+    rows = {
+        label: _together(configuration[name] for configuration in configurations)
         for name, label in _PARAMETERS.items()
-    ]
+    }
     seconds = [round(result.record["seconds"]) for result in results]
-    items.append(f"tiempo: {_together({min(seconds), max(seconds)}, ' a ')} s")
-    return "; ".join(items)
+    return rows | {"Duración (s)": _together({min(seconds), max(seconds)}, " a ")}
 
 
 def _together(values: Iterable, between: str = ", ") -> str:
