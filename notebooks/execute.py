@@ -3,11 +3,15 @@
 `python notebooks/execute.py [--to FOLDER] [NAME ...]`. A second run of the same code on the same
 machine gives the same files. A notebook that fails leaves its old file as it was. Without --to, the
 md is written again as jupytext writes it from the ipynb, so that a later sync changes nothing.
+
+A notebook keeps what its outputs were made of (`stamp`), so that a test can tell when they are stale.
 """
 
 import argparse
+import hashlib
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import jupytext
@@ -15,6 +19,8 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
+
+from moda import figures, store
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,8 +35,30 @@ def execute(source: Path, target: Path) -> nbformat.NotebookNode:
         nbformat.write(notebook, path)
         papermill.execute_notebook(path, path, cwd=source.parent, kernel_name="python3", progress_bar=False)
         notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["moda"] = stamp(notebook)
     nbformat.write(_without_churn(notebook), target)
     return jupytext.read(target)
+
+
+def stamp(notebook: nbformat.NotebookNode) -> dict[str, str | int]:
+    """What decides the outputs of a notebook: its code, what draws its images, recipe and runs.
+
+    The rest of the package is not in it, for nbval compares all outputs but the images.
+    """
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    drawing = Path(figures.__file__)
+    runs = (path for path in sorted(store.folders()[0].rglob("*")) if path.is_file())
+    return {
+        "code": _digest(source.encode() for source in code),
+        "figures": _digest(path.read_bytes() for path in (drawing, drawing.with_name("moda.mplstyle"))),
+        "recipe": store.RECIPE,
+        "runs": _digest(path.read_bytes() for path in runs),
+    }
+
+
+def _digest(contents: Iterable[bytes]) -> str:
+    parts = (hashlib.sha256(content).digest() for content in contents)
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def _without_churn(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -54,7 +82,7 @@ def main() -> None:
     )
     parser.add_argument("--to", type=Path, default=HERE, metavar="FOLDER", help="where the ipynb files go")
     arguments = parser.parse_args()
-    sources = [HERE / f"{name}.md" for name in arguments.names] or sorted(HERE.glob("[0-9]*.md"))
+    sources = [HERE / f"{name}.md" for name in arguments.names] or sorted(HERE.glob("*.md"))
     arguments.to.mkdir(parents=True, exist_ok=True)
     progress = tqdm(sources, unit="notebook")
     for source in progress:

@@ -6,8 +6,9 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from moda import paper
+from moda import data, paper
 from moda.data import PROJECT
+from moda.store import RECIPE
 
 PAGES = [
     "portada",
@@ -19,6 +20,7 @@ PAGES = [
     "notebooks/04-clasificador",
     "notebooks/05-matriz-de-confusion",
     "notebooks/06-comparacion-de-n",
+    "notebooks/articulo-y-reproduccion",
     "conclusiones",
     "como-reproducir",
     "apendice-modelos",
@@ -67,22 +69,40 @@ def test_equations_1_to_3_are_in_the_method(pages):
     assert [text(number)[:3] for number in pages["metodo"].select(".eqno")] == ["(1)", "(2)", "(3)"]
 
 
-def test_the_conclusions_show_the_papers_values_and_the_notebooks(pages):
-    rows = [[text(cell) for cell in row.select("td")] for row in pages["conclusiones"].select("tbody tr")]
-    reported = [row[1] for row in rows]
-    assert reported == [
+def test_one_page_judges_every_value_that_the_paper_reports(pages):
+    page = pages["notebooks/articulo-y-reproduccion"]
+    values, outside, cells = (
+        [[text(cell) for cell in row.select("td")] for row in table.select("tbody tr")]
+        for table in page.select("table")[:3]
+    )
+    assert [row[1] for row in values] == [
         f"{paper.ECM:.4f}",
         f"{paper.CROSS_ENTROPY:.4f}",
         *(f"{100 * accuracy:.2f}" for accuracy in paper.ACCURACY.values()),
     ]
-    for _, reported, ours, difference in rows:
-        assert float(ours) - float(reported) == pytest.approx(float(difference), abs=0.011)
+    reported = {(row[0], row[1]): float(row[2]) for row in cells}
+    for index, value in paper.CONFUSION.stack().items():
+        assert reported.get(index, 0) == pytest.approx(value), "an empty cell is not in the list"
+    for *_, published, ours, difference, margin, verdict in values + cells:
+        assert float(ours) - float(published) == pytest.approx(float(difference), abs=0.011)
+        assert verdict == ("dentro" if abs(float(difference)) <= float(margin[1:]) else "fuera")
+    assert outside == [row[:-1] for row in cells if row[-1] == "fuera"]
 
 
 def test_tables_are_numbered_through_the_book(pages):
     captions = [text(number) for page in pages.values() for number in page.select("table .caption-number")]
     assert captions == [f"Tabla {number}" for number in range(1, len(captions) + 1)]
     assert len(captions) >= 8
+
+
+def test_every_notebook_ends_with_its_provenance(pages):
+    for name, page in pages.items():
+        if name.startswith("notebooks/"):
+            section = page.select("article section")[-1]
+            assert text(section.h2).startswith("Procedencia"), name
+            assert f"Receta: {RECIPE} · Datos: Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…" in text(section)
+            trains = "obtain" in (PROJECT / f"{name}.md").read_text(encoding="utf-8")
+            assert trains == ("Duración (s)" in text(section)), name
 
 
 def test_every_notebook_page_shows_its_committed_outputs(pages):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from moda import figures, paper
+from moda import comparison, figures, paper
 from moda.models import Autoencoder
 
 
@@ -80,9 +80,13 @@ def test_confusion_prints_every_cell_with_two_decimals():
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("Predicciones del modelo", "Etiquetas verdaderas")
 
 
-def test_confusion_difference_is_ours_less_the_papers():
-    axis = figures.confusion_difference(paper.CONFUSION + np.eye(10)).axes[0]
-    assert [text.get_text() for text in axis.texts[:2]] == ["+1.00", "+0.00"]
+def test_confusion_difference_is_ours_less_the_papers_and_frames_what_is_outside():
+    ours = paper.CONFUSION + 0.5 * np.eye(10)
+    ours.loc["Abrigo", "Buzo"] -= 4
+    axis = figures.confusion_difference(comparison.cells(ours, 1000)).axes[0]
+    written = {text.get_position(): text.get_text() for text in axis.texts if text.get_text()}
+    assert written == {(i + 0.5, i + 0.5): "+0.5" for i in range(10)} | {(2.5, 4.5): "-4.0"}
+    assert [frame.get_xy() for frame in axis.patches] == [(2, 4)]
 
 
 def test_comparison_marks_the_papers_values_of_the_same_n():

@@ -1,31 +1,43 @@
 """The notebooks: pairs in step and clean, parameters explained and checked, reruns that really train."""
 
 import base64
-import getpass
 import json
+import re
+import runpy
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
 import nbformat
 import papermill
 import pytest
+from bs4 import BeautifulSoup
 from papermill.exceptions import PapermillExecutionError
 
+from moda import store
 from moda.data import PROJECT
+from moda.reruns import book_parameters
 
 NOTEBOOKS = PROJECT / "notebooks"
-SOURCES = sorted(NOTEBOOKS.glob("[0-9]*.md"))
+SOURCES = sorted(NOTEBOOKS.glob("*.md"))
+stamp = runpy.run_path(str(NOTEBOOKS / "execute.py"))["stamp"]
+# What a machine or a moment leaves in an output: a folder of its own, the time of the day.
+TRACE = re.compile(
+    r"(?<![\w.])/(?:home|root|Users|tmp|var|usr|opt|mnt)/|\b[A-Za-z]:\\\w"
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:|\b\d?\d:\d\d:\d\d\b"
+)
 
 
 def names(path: Path) -> str:
     return path.stem
 
 
-def test_there_are_six_pairs():
+def test_every_notebook_is_a_pair():
     assert [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))] == [path.stem for path in SOURCES]
-    assert len(SOURCES) == 6
+    assert len(SOURCES) == 7
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=names)
@@ -36,22 +48,76 @@ def test_pair_holds_the_same_cells(source):
 
 @pytest.mark.parametrize("source", SOURCES, ids=names)
 def test_committed_notebook_is_executed_in_order_and_clean(source):
-    path = source.with_suffix(".ipynb")
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     for output in (output for cell in code for output in cell.outputs):
         assert output.output_type != "error"
         assert output.get("name") != "stderr", output.text
-    assert "papermill" not in notebook.metadata
-    text = path.read_text(encoding="utf-8")
-    for trace in (str(PROJECT), str(Path.home()) + "/", f"/{getpass.getuser()}/", "start_time"):
-        assert trace not in text
+    assert set(notebook.metadata) == {"jupytext", "kernelspec", "moda"}
+    for text in strings(notebook):
+        assert not TRACE.search(text) and str(PROJECT) not in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/home/ana/libro/src/moda/runs.py:12: UserWarning",
+        "see '/tmp/ipykernel_12/3.py'",
+        r"C:\Users\ana\libro",
+        "2026-11-24T05:58:52",
+        "ended at 5:58:52",
+    ],
+)
+def test_trace_of_a_machine_or_a_moment_is_found(text):
+    assert TRACE.search(text)
+
+
+@pytest.mark.parametrize("text", ["2026-11-24", "../tmp/x", "https://pytorch.org/home/", "n:\n64", "3:10"])
+def test_what_is_no_trace_is_let_through(text):
+    assert not TRACE.search(text)
+
+
+def strings(part) -> Iterator[str]:
+    """All that a part of a notebook says; its images apart, for in their letters any word may stand."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if name != "image/png":
+                yield from strings(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from strings(value)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=names)
+def test_committed_outputs_belong_to_code_recipe_and_reference(source):
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    assert notebook.metadata["moda"] == stamp(notebook), "stale: python notebooks/execute.py " + source.stem
+
+
+def test_stamp_changes_with_code_recipe_and_reference(monkeypatch, tmp_path):
+    notebook = nbformat.read(SOURCES[0].with_suffix(".ipynb"), as_version=4)
+    before = stamp(notebook)
+    next(cell for cell in notebook.cells if cell.cell_type == "markdown").source += "More prose."
+    assert stamp(notebook) == before
+    next(cell for cell in notebook.cells if cell.cell_type == "code").source += "\n"
+    assert changed(before, stamp(notebook)) == {"code"}
+    shutil.copytree(store.REFERENCE_FOLDER, tmp_path / "runs")
+    monkeypatch.setattr(store, "REFERENCE_FOLDER", tmp_path / "runs")
+    metrics = next((tmp_path / "runs").glob("*/metrics.json"))
+    metrics.write_text(metrics.read_text().replace("0", "1", 1))
+    monkeypatch.setattr(store, "RECIPE", -1)
+    assert changed(before, stamp(notebook)) == {"code", "recipe", "runs"}
+
+
+def changed(before: dict, after: dict) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
 
 
 def test_picture_of_the_readme_is_the_notebooks():
-    notebook = nbformat.read(NOTEBOOKS / "03-curvas-promediadas.ipynb", as_version=4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    outputs = outputs_of(NOTEBOOKS / "03-curvas-promediadas.ipynb")
     drawn = next(output.data["image/png"] for output in outputs if "image/png" in output.get("data", {}))
     shown = (PROJECT / "book" / "_assets" / "figura-4.png").read_bytes()
     assert base64.b64decode(drawn) == shown, "save the notebook's figure 4 there again"
@@ -81,6 +147,7 @@ def test_executing_twice_gives_the_same_file(tmp_path):
         ("04-clasificador", "epochs", -1, "un entero mayor o igual que 1"),
         ("05-matriz-de-confusion", "device", "tpu", "«auto», «cpu», «cuda» o «mps»"),
         ("06-comparacion-de-n", "ns", "[0]", "un entero mayor o igual que 1"),
+        ("articulo-y-reproduccion", "seed", -1, "un entero mayor o igual que 0"),
     ],
 )
 def test_senseless_parameter_ends_at_once_in_spanish(tmp_path, name, parameter, value, expected):
@@ -109,6 +176,24 @@ def test_papermill_command_of_the_readme_trains_what_it_needs(empty_runs, tmp_pa
     accuracy = json.loads((trained[1] / "metrics.json").read_text())["accuracy"]
     assert f"{100 * accuracy:.2f}" in text_of(tmp_path / "out.ipynb")
     assert accuracy > 0.2, "even two epochs on 2000 images are better than chance"
+    notice = outputs_of(tmp_path / "out.ipynb")[0]
+    assert notice.data["text/plain"].startswith(
+        "Nueva corrida con otros parámetros: n = 32 (en el libro, 64); epochs = 2 (en el libro, 30); "
+        "train_size = 2000 (en el libro, 50000)."
+    )
+    page = page_of(tmp_path / "out.ipynb")
+    assert page.select_one(".admonition-title").text == "Nueva corrida con otros parámetros"
+    assert f"la red acierta el {100 * accuracy:.2f} % de las imágenes" in " ".join(page.text.split())
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=names)
+def test_the_book_s_own_notebooks_ask_for_the_notice_and_show_none(source):
+    path = source.with_suffix(".ipynb")
+    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert f'reruns.notice("{source.stem}", globals())' in code[1].source, "the cell after the parameters"
+    assert code[1].outputs == []
+    inferred = papermill.inspect_notebook(str(path))
+    assert list(book_parameters(source.stem)) == list(inferred)
 
 
 def test_reruns_of_the_other_notebooks_train_and_finish(empty_runs, tmp_path):
@@ -138,8 +223,22 @@ def rerun(name: str, target: Path, parameters: dict) -> None:
 
 def text_of(notebook: Path) -> str:
     """Everything the notebook's cells print or show as text."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
     return "\n".join(
-        str(output.get("text") or output.get("data", {}).get("text/plain")) for output in outputs
+        str(output.get("text") or output.get("data", {}).get("text/plain")) for output in outputs_of(notebook)
     )
+
+
+def page_of(notebook: Path) -> BeautifulSoup:
+    """The notebook as a page of its own, beside a copy of the book."""
+    book = notebook.parent / "book"
+    shutil.copytree(PROJECT / "book", book, ignore=shutil.ignore_patterns("_build", "notebooks", "*.ipynb"))
+    shutil.copy(notebook, book)
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", book / notebook.name]
+    subprocess.run(command, check=True, capture_output=True)
+    page = book / "_build" / "_page" / notebook.stem / "html" / f"{notebook.stem}.html"
+    return BeautifulSoup(page.read_bytes(), "html.parser")
+
+
+def outputs_of(notebook: Path) -> list[nbformat.NotebookNode]:
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [output for cell in cells for output in cell.get("outputs", [])]

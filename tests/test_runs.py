@@ -233,6 +233,32 @@ def test_chosen_folder_replaces_both(two_folders, folder, monkeypatch):
     assert obtain(OTHER, device="cpu").folder.parent == folder
 
 
+def test_table_lists_parameters_results_and_provenance(folder, few_images):
+    classifier = ClassifierRun(replace(ENCODER, seed=3), epochs=2, train_size=50, seed=4)
+    result = obtain(classifier, device="cpu")
+    (folder / f".{folder_name(OTHER)}.pt").write_bytes(b"of an unfinished training")
+    table = runs.table()
+    assert list(table.index) == [folder_name(classifier.autoencoder), folder_name(classifier)]
+    autoencoder, row = (table.loc[name] for name in table.index)
+    assert (autoencoder["kind"], autoencoder["n"], autoencoder["seed"]) == ("autoencoder", 2, 3)
+    assert (row["kind"], row["n"], row["seed"], row["epochs"]) == ("classifier", 2, 4, 2)
+    assert (row["autoencoder_seed"], row["autoencoder_epochs"]) == (3, 1)
+    for name, value in result.metrics.items():
+        assert row[name] == value
+    assert row["torch"] == torch.__version__ and row["recipe"] == store.RECIPE and row["seconds"] >= 0
+
+
+def test_table_of_no_runs_is_empty(folder):
+    assert runs.table().empty
+
+
+def test_table_has_the_reference_runs_when_asked(two_folders):
+    reference, local = two_folders
+    (local / folder_name(OTHER)).rename(local / folder_name(ENCODER))
+    assert list(runs.table().index) == [folder_name(ENCODER)]
+    assert list(runs.table(reference=True).index) == [folder_name(OTHER), folder_name(ENCODER)]
+
+
 def test_folder_name_is_stable():
     """Another name would make every stored run useless."""
     assert folder_name(AutoencoderRun()) == "autoencoder-n64-s0-9afcb42fc7"

@@ -1,9 +1,22 @@
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from moda import tables
+from moda import data, tables
+from moda.parameters import AutoencoderRun, ClassifierRun, Run
+from moda.store import RECIPE, Result
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list[dict[str, str]]:
+    """The forms of each table that was displayed."""
+    shown = []
+    monkeypatch.setattr(tables, "display", lambda forms, raw: shown.append(forms))
+    return shown
 
 
 def test_against_paper_gives_the_signed_difference_or_a_dash():
@@ -14,14 +27,86 @@ def test_against_paper_gives_the_signed_difference_or_a_dash():
     ]
 
 
-def test_show_is_a_named_table_of_the_book_with_numbers_to_the_right(monkeypatch):
-    shown = []
-    monkeypatch.setattr(tables, "display", lambda forms, raw: shown.append(forms))
+def test_verdicts_say_which_differences_are_within_their_margin():
+    rows = [("ECM", 0.0533, 0.0546, ".4f", 0.0042), ("Exactitud (%)", 90.7, 82.09, ".2f", 0.98)]
+    table = tables.verdicts(rows)
+    assert table[["Diferencia", "Margen", "Veredicto"]].to_numpy().tolist() == [
+        ["+0.0013", "±0.0042", "dentro"],
+        ["-8.61", "±0.98", "fuera"],
+    ]
+
+
+def test_show_is_a_named_table_of_the_book_with_numbers_to_the_right(shown):
     tables.show(pd.DataFrame({"Clase": ["Bota"], "Imágenes": [1008]}), "tabla-x", "Cuántas hay.")
     (forms,) = shown
     assert forms["text/markdown"].startswith("```{table} Cuántas hay.\n:name: tabla-x\n\n")
     assert forms["text/markdown"].splitlines()[4].endswith("-:|"), "the numeric column"
     assert "1008" in forms["text/html"] and "1008" in forms["text/plain"]
+
+
+def test_show_folded_has_a_title_and_no_number(shown):
+    tables.show_folded(pd.DataFrame({"Margen": ["±0.1"]}), "Una por una")
+    (forms,) = shown
+    assert forms["text/markdown"].startswith(":::{dropdown} Una por una\n\n|")
+    assert "{table}" not in forms["text/markdown"]
+    assert "-:|" in forms["text/markdown"], "the margin is a number"
+
+
+def result(run: Run, **record) -> Result:
+    """What a notebook is given of a run that took place on some machine."""
+    record = {
+        "configuration": asdict(run),
+        "recipe": 7,
+        "versions": {"python": "3.12.1", "torch": "2.13.0"},
+        "device": "cpu",
+        "machine": "x86_64",
+        "threads": 1,
+        "seconds": 61.4,
+        "date": "2026-11-24",
+    } | record
+    return Result(run, Path(), pd.DataFrame(), {}, record)
+
+
+def provenance(shown, groups: dict) -> tuple[dict[str, list[str]], str]:
+    """The rows of the table by their heads, and the line below it; every form has them."""
+    tables.provenance(groups)
+    forms = shown.pop()
+    *lines, _, line = forms["text/markdown"].splitlines() if groups else (None, forms["text/markdown"])
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in lines]
+    for form in ("text/html", "text/plain"):
+        assert line in forms[form] and all(cell in forms[form] for cell in sum(cells[2:], [])), form
+    return {head: values for head, *values in cells}, line
+
+
+def test_provenance_tells_what_is_common_once_and_what_differs_as_a_range(shown):
+    times = {0: 61.4, 1: 70.6, 2: 65.0}
+    averaged = [result(AutoencoderRun(seed=seed), seconds=time) for seed, time in times.items()]
+    rows, line = provenance(shown, {"Promediadas": averaged, "Final": averaged[:1]})
+    assert rows["Entrenamiento"] == ["Promediadas", "Final"]
+    assert rows["N"] == ["64", "64"]
+    assert rows["Semilla"] == ["0 a 2", "0"]
+    assert rows["Tasa de aprendizaje"] == ["0.001", "0.001"]
+    assert rows["Duración (s)"] == ["61 a 71", "61"]
+    assert line == (
+        "Dispositivo: cpu (x86_64), hilos: 1 · Python 3.12.1, PyTorch 2.13.0 · Fecha: 2026-11-24 · "
+        f"Receta: 7 · Datos: Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…"
+    )
+
+
+def test_provenance_lists_what_differs(shown):
+    autoencoders = [result(AutoencoderRun(n=n)) for n in (256, 64, 64)]
+    classifier = result(ClassifierRun(AutoencoderRun(n=9), epochs=3), device="NVIDIA L4", date="2026-11-25")
+    rows, line = provenance(shown, {"Autoencoders": autoencoders, "Clasificador": [classifier]})
+    assert rows["N"] == ["64, 256", "9"]
+    assert rows["Épocas"] == ["15", "3"]
+    assert "NVIDIA L4 (x86_64), hilos: 1, cpu (x86_64), hilos: 1" in line
+    assert "Fecha: 2026-11-24, 2026-11-25" in line
+
+
+def test_provenance_where_nothing_was_trained(shown):
+    rows, line = provenance(shown, {})
+    assert not rows
+    assert line == f"Receta: {RECIPE} · Datos: Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…"
 
 
 @pytest.mark.parametrize("value", [np.float64(0.5), np.int64(3), torch.tensor(0.25), 7, "Bolso"])

@@ -167,21 +167,29 @@ def _curves(axis: Axes, history: pd.DataFrame, metric: str, spread: pd.DataFrame
 def confusion(percentages: pd.DataFrame) -> Figure:
     """Fig. 7: the confusion matrix in % of its rows."""
     figure, axis = plt.subplots(figsize=(7.6, 6.6))
-    _heatmap(axis, percentages, cmap="Blues", vmin=0, vmax=100, fmt=".2f")
+    _heatmap(axis, percentages, cmap="Blues", vmin=0, vmax=100, annot=True, fmt=".2f", size=9)
     return figure
 
 
-def confusion_difference(percentages: pd.DataFrame) -> Figure:
-    """A confusion matrix in % of its rows less the paper's (Fig. 7), in percentage points."""
+def confusion_difference(cells: pd.DataFrame) -> Figure:
+    """A confusion matrix less the paper's (Fig. 7), in percentage points, from moda.comparison's `cells`.
+
+    A frame marks what is outside its margin.
+    """
     figure, axis = plt.subplots(figsize=(7.6, 6.6))
-    difference = percentages - paper.CONFUSION
-    limit = difference.abs().to_numpy().max()
-    _heatmap(axis, difference, cmap="PuOr", vmin=-limit, vmax=limit, fmt="+.2f")
+    difference, within = (
+        cells[name].unstack().reindex(index=CLASSES, columns=CLASSES) for name in ("difference", "within")
+    )
+    limit = max(difference.abs().to_numpy().max(), 1)
+    texts = difference.map(lambda value: f"{value:+.1f}" if abs(value) >= 0.05 else "")
+    _heatmap(axis, difference, cmap="PuOr", vmin=-limit, vmax=limit, annot=texts, fmt="", size=11)
+    for row, column in np.argwhere(~within.to_numpy()):
+        axis.add_patch(Rectangle((column, row), 1, 1, fill=False, lw=1.6, clip_on=False))
     return figure
 
 
-def _heatmap(axis: Axes, matrix: pd.DataFrame, **options) -> None:
-    sns.heatmap(matrix, annot=True, annot_kws={"size": 9}, square=True, cbar=False, ax=axis, **options)
+def _heatmap(axis: Axes, matrix: pd.DataFrame, size: int, **options) -> None:
+    sns.heatmap(matrix, annot_kws={"size": size}, square=True, cbar=False, ax=axis, **options)
     axis.set(xlabel="Predicciones del modelo", ylabel="Etiquetas verdaderas")
     axis.tick_params(length=0)
     axis.set_xticks(axis.get_xticks(), axis.get_xticklabels(), rotation=45, ha="right")

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 import joblib
+import pandas as pd
 import torch
 from safetensors.torch import save
 
@@ -53,6 +54,30 @@ def obtain_all(
         if step:
             _train_all(step, device, dask)
     return [stored(run, weights) for run in runs]
+
+
+def table(reference: bool = False) -> pd.DataFrame:
+    """The runs trained here, one a row: parameters, test metrics and provenance; all with `reference`.
+
+    The index is the name of the run's folder. `n` is N for both kinds; what else a classifier has of its
+    autoencoder is in `autoencoder_…`.
+    """
+    rows = {}
+    for place in folders() if reference else folders()[-1:]:
+        for file in sorted(place.glob("*/run.json")):
+            record = json.loads(file.read_text())
+            configuration = record.pop("configuration")
+            encoder = configuration.pop("autoencoder", {})
+            rows[file.parent.name] = {
+                "kind": record.pop("kind"),
+                "n": (encoder or configuration).pop("n"),
+                **configuration,
+                **{f"autoencoder_{name}": value for name, value in encoder.items()},
+                **json.loads((file.parent / "metrics.json").read_text()),
+                **record.pop("versions"),
+                **record,
+            }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _checkpoint(run: Run, device: str) -> Checkpoint:
