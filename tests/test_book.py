@@ -29,6 +29,7 @@ PAGES = [
     "como-citar",
 ]
 
+
 @pytest.fixture(scope="module")
 def pages(book) -> dict[str, BeautifulSoup]:
     return {name: BeautifulSoup((book / f"{name}.html").read_bytes(), "html.parser") for name in PAGES}

@@ -251,7 +251,11 @@ def search(browser, site: str, words: str) -> set[str]:
     browser.get(f"{site}/search.html")
     browser.find_element(By.CSS_SELECTOR, "main input[type=search]").send_keys(f"{words}\n")
     WebDriverWait(browser, 10).until(
-        lambda browser: browser.find_element(By.ID, "search-results").find_elements(By.CSS_SELECTOR, ".search-summary")[0].text
+        lambda browser: (
+            browser.find_element(By.ID, "search-results")
+            .find_elements(By.CSS_SELECTOR, ".search-summary")[0]
+            .text
+        )
     )
     links = browser.find_elements(By.CSS_SELECTOR, "ul.search li > a")
     return {link.get_attribute("href").removeprefix(f"{site}/").split(".html")[0] for link in links}
