@@ -19,8 +19,8 @@ from moda.data import PROJECT
 # What LaTeX, Sphinx and the bibliography say where nobody has translated them.
 ENGLISH = re.compile(
     r"\b(Contents|Chapter|Part|Figure|Table|Listing|Bibliography|References|Index|Release"
-    r"|[Cc]ontinue[sd] (on|from)|on page|[Pp]age \d|In Proceedings|January|February|March|April|June|July|August"
-    r"|September|October|November|December|Jan|Feb|Mar|Apr|Aug|Sept|Dec)\b"
+    r"|[Cc]ontinue[sd] (on|from)|on page|[Pp]age \d|In Proceedings|January|February|March|April|June|July"
+    r"|August|September|October|November|December|Jan|Feb|Mar|Apr|Aug|Sept|Dec)\b"
 )
 
 
@@ -150,7 +150,8 @@ def test_nothing_is_left_in_english(text):
 def test_no_line_leaves_the_page_and_no_letter_is_missing(built):
     (file,) = (built / "latex").glob("*.log")
     log = file.read_text(encoding="utf-8", errors="replace")
-    assert [points for points in re.findall(r"Overfull \\hbox \((.*?)pt too wide", log) if float(points) > 20] == []
+    overfull = re.findall(r"Overfull \\hbox \((.*?)pt too wide", log)
+    assert [points for points in overfull if float(points) > 20] == []
     assert re.findall(r"Missing character.*|.*undefined.*|.*multiply.defined.*", log) == []
 
 
@@ -165,6 +166,7 @@ def test_every_page_of_the_html_offers_it(built, html, pdf):
 def test_without_tex_the_command_says_what_to_install(tmp_path):
     for tool in ("make", "cat"):
         (tmp_path / tool).symlink_to(shutil.which(tool))
-    done = subprocess.run(["make", "pdf"], cwd=PROJECT, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    path = {"PATH": str(tmp_path)}
+    done = subprocess.run(["make", "pdf"], cwd=PROJECT, env=path, capture_output=True, text=True)
     assert done.returncode != 0
     assert "sudo apt-get install --no-install-recommends texlive-xetex" in done.stderr

@@ -81,9 +81,9 @@ def offer_pdf(app, pagename, templatename, context, doctree):
             "type": "link",
             "url": context["pathto"](pdf, 1),
             "icon": "fas fa-file-pdf",
-            "text": "PDF",
             "tooltip": "Descargar el libro en PDF",
             "label": "download-book-button",
+            "classes": "pst-navbar-icon",
         }
         context["header_buttons"].append(button)
 
