@@ -147,10 +147,10 @@ def test_nothing_is_left_in_english(text):
     assert [match.group() for match in ENGLISH.finditer(text)] == []
 
 
-def test_no_line_leaves_the_page_and_no_letter_is_missing(built):
+def test_nothing_leaves_the_page_and_no_letter_is_missing(built):
     (file,) = (built / "latex").glob("*.log")
     log = file.read_text(encoding="utf-8", errors="replace")
-    overfull = re.findall(r"Overfull \\hbox \((.*?)pt too wide", log)
+    overfull = re.findall(r"Overfull \\[hv]box \((.*?)pt too", log)
     assert [points for points in overfull if float(points) > 20] == []
     assert re.findall(r"Missing character.*|.*undefined.*|.*multiply.defined.*", log) == []
 
