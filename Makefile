@@ -10,7 +10,8 @@ BIN := .venv/bin
 READY := .venv/.installed
 HTML := book/_build/html
 # One of the files of each package in book/_latex/debian-packages.txt that is not a command.
-TEX_FILES := spanish.ldf titlesec.sty pzdr.tfm lmmono10-regular.otf texgyrepagella-regular.otf texgyrepagella-math.otf
+TEX_FILES := spanish.ldf titlesec.sty pzdr.tfm lmmono10-regular.otf \
+    texgyrepagella-regular.otf texgyrepagella-math.otf
 
 .PHONY: help book pdf tex serve test reproduce bench clean
 .DEFAULT_GOAL := help
@@ -33,7 +34,8 @@ serve: $(READY) ## show the book at http://localhost:8000, or at another PORT; b
 
 pdf: tex $(READY) ## the book as a PDF, and the HTML book that offers it for download; needs TeX
 	rm -rf book/_build/latex
-	LATEXMKOPTS="-silent -halt-on-error" $(BIN)/jupyter-book build book --all -n -W --keep-going --builder pdflatex
+	LATEXMKOPTS="-silent -halt-on-error" \
+	    $(BIN)/jupyter-book build book --all -n -W --keep-going --builder pdflatex
 	$(BIN)/jupyter-book build book --all -n -W --keep-going
 	@echo "The PDF is in book/_build/latex, and in book/_build/html for its readers"
 

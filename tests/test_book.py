@@ -44,6 +44,10 @@ def test_the_contents_follow_the_order_of_the_paper(pages):
     assert [link.removesuffix(".html") for link in links if link != "#"] == PAGES[1:]
 
 
+def test_no_pdf_is_offered_where_none_was_built(pages):
+    assert not [name for name, page in pages.items() if page.select("a.btn-download-book-button")]
+
+
 def test_figures_1_to_7_are_the_papers(pages):
     numbers = {}
     for name, page in pages.items():

@@ -38,6 +38,10 @@ class Typeset(SphinxPostTransform):
             if len(rows) > LONG:
                 table["classes"].append("longtable")
                 columns = columns.lower()
+                if not isinstance(table[0], nodes.title):
+                    # LaTeX counts it all the same.
+                    uncount = nodes.raw("", r"\addtocounter{table}{-1}", format="latex")
+                    table.parent.insert(table.parent.index(table) + 1, uncount)
             if "colwidths-given" not in table["classes"]:
                 table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=columns))
             for entry in table.findall(nodes.entry):
@@ -77,9 +81,9 @@ def offer_pdf(app, pagename, templatename, context, doctree):
             "type": "link",
             "url": context["pathto"](pdf, 1),
             "icon": "fas fa-file-pdf",
-            "text": "PDF",
             "tooltip": "Descargar el libro en PDF",
             "label": "download-book-button",
+            "classes": "pst-navbar-icon",
         }
         context["header_buttons"].append(button)
 
