@@ -1,4 +1,4 @@
-"""What the tests share: the real data set, a piece of it, one thread of torch, the book, the check for tools."""
+"""What the tests share: the real data set, a piece of it, one thread of torch, the book, a check for tools."""
 
 import os
 import shutil
