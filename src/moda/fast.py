@@ -17,6 +17,7 @@ dropout probability). CUDA and MPS have no need of it.
 
 import copy
 import functools
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -178,7 +179,7 @@ class Reshape(nn.Module):
         return (self._to_maps(x, self.shape) if self.shape else self._to_vectors(x)), x.shape
 
     def backward(self, gradient: Tensor, shape: torch.Size, need_x: bool) -> tuple[Tensor]:
-        m, h, w, c = shape if self.shape is None else gradient.shape
+        _, h, w, c = shape if self.shape is None else gradient.shape
         return (self._to_vectors(gradient) if self.shape else self._to_maps(gradient, (c, h, w)),)
 
     @staticmethod
