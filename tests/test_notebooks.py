@@ -54,7 +54,7 @@ def test_committed_notebook_is_executed_in_order_and_clean(source):
     for output in (output for cell in code for output in cell.outputs):
         assert output.output_type != "error"
         assert output.get("name") != "stderr", output.text
-    assert set(notebook.metadata) == {"jupytext", "kernelspec", "moda"}
+    assert set(notebook.metadata) == {"jupytext", "kernelspec", "moda", "myst"}
     for text in strings(notebook):
         assert not TRACE.search(text) and str(PROJECT) not in text
 
