@@ -233,6 +233,7 @@ def page_of(notebook: Path) -> BeautifulSoup:
     book = notebook.parent / "book"
     shutil.copytree(PROJECT / "book", book, ignore=shutil.ignore_patterns("_build", "notebooks", "*.ipynb"))
     shutil.copy(notebook, book)
+    shutil.copy(PROJECT / "CITATION.cff", book.parent)
     command = [Path(sys.executable).with_name("jupyter-book"), "build", book / notebook.name]
     subprocess.run(command, check=True, capture_output=True)
     page = book / "_build" / "_page" / notebook.stem / "html" / f"{notebook.stem}.html"
