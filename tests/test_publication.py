@@ -167,7 +167,9 @@ def test_files_that_github_reads_are_valid(schema, files):
 
 def make(*arguments: str) -> list[str]:
     """A command of the Makefile in this environment, which is complete."""
-    return ["make", *arguments, "--old-file=.venv/.installed", f"BIN={BIN}"]
+    # Under `make test` it would say first which folder it enters.
+    quiet = "--no-print-directory"
+    return ["make", quiet, *arguments, "--old-file=.venv/.installed", f"BIN={BIN}"]
 
 
 def test_serve_builds_the_book_only_where_there_is_none(tmp_path):
