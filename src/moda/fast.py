@@ -279,11 +279,7 @@ class Convolution:
 
     @staticmethod
     def backward(gradient, x, weight, need_x):
-        gradient = gradient.permute(0, 3, 1, 2)
-        to_x, to_weight, _ = torch.ops.aten.convolution_backward(
-            gradient, x, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [need_x, True, False]
-        )
-        return to_x.permute(0, 2, 3, 1) if need_x else None, to_weight
+        return _convolution_backward(gradient, x, weight, need_x, transposed=False)
 
 
 class TransposedConvolution:
@@ -308,11 +304,7 @@ class TransposedConvolution:
     @staticmethod
     def backward(gradient, x, weight, need_x):
         if weight.shape[1] > 1:
-            gradient, x = gradient.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2)
-            to_x, to_weight, _ = torch.ops.aten.convolution_backward(
-                gradient, x, weight, None, [2, 2], [0, 0], [1, 1], True, [1, 1], 1, [need_x, True, False]
-            )
-            return to_x.permute(0, 2, 3, 1) if need_x else None, to_weight
+            return _convolution_backward(gradient, x.permute(0, 3, 1, 2), weight, need_x, transposed=True)
         inputs, _, size, _ = weight.shape
         # Where each of the kernel's positions takes the inputs to, in a row.
         reached = gradient.squeeze(3).unfold(1, size, 2).unfold(2, size, 2)
@@ -332,6 +324,16 @@ def _phases(inputs: int, outputs: int, size: int) -> Tensor:
     # From (in, tap, phase, tap, phase, out) to (phase, phase, out, in, tap, tap), last tap first.
     place = place.view(inputs, 2, 2, 2, 2, outputs).permute(2, 4, 5, 0, 1, 3).flip(4, 5)
     return place.reshape(4 * outputs, inputs, 2, 2)
+
+
+def _convolution_backward(gradient, x, weight, need_x, transposed):
+    """PyTorch's own, for the strides and paddings that _suits; `x` is (M, C, H, W)."""
+    stride, output_padding = ([2, 2], [1, 1]) if transposed else ([1, 1], [0, 0])
+    shape = [stride, [0, 0], [1, 1], transposed, output_padding, 1]
+    to_x, to_weight, _ = torch.ops.aten.convolution_backward(
+        gradient.permute(0, 3, 1, 2), x, weight, None, *shape, [need_x, True, False]
+    )
+    return to_x.permute(0, 2, 3, 1) if need_x else None, to_weight
 
 
 _MAPS = {nn.Linear: Linear, nn.Conv2d: Convolution, nn.ConvTranspose2d: TransposedConvolution}
