@@ -7,13 +7,17 @@ import torch
 from moda.data import CLASSES
 from moda.evaluation import (
     autoencoder_metrics,
+    calibration_error,
     classifier_metrics,
     confusion_matrix,
     dead_classes,
+    measure_on_test,
     precision_recall,
     predict,
     reconstruct,
+    reliability,
     row_percentages,
+    scores,
 )
 from moda.models import Autoencoder, Classifier
 
@@ -120,3 +124,32 @@ def test_precision_and_recall():
     assert scores.loc["cat"].to_dict() == {"precision": 3 / 4, "recall": 3 / 4}
     assert scores.loc["dog"].to_dict() == {"precision": 1 / 4, "recall": 1 / 2}
     assert math.isnan(scores.loc["bird", "precision"]) and scores.loc["bird", "recall"] == 0
+
+
+def test_reliability_groups_predictions_by_confidence():
+    # Confidence 0.9, 0.9, 0.6 and 0.6; three of the predictions are right.
+    probabilities = torch.full((4, 10), 0.0)
+    for row, confidence in enumerate((0.9, 0.9, 0.6, 0.6)):
+        probabilities[row] = (1 - confidence) / 9
+        probabilities[row, row] = confidence
+    table = reliability(probabilities.log(), torch.tensor([0, 1, 2, 9]), bins=10)
+    assert table.index.to_list() == pytest.approx([0.65, 0.95])
+    assert table["images"].to_list() == [2, 2]
+    assert table["confidence"].to_list() == pytest.approx([0.6, 0.9], abs=1e-6)
+    assert table["accuracy"].to_list() == [0.5, 1.0]
+
+
+def test_calibration_error_is_the_mean_gap():
+    sure = torch.eye(10)[[0, 1, 2, 3]] * 1000
+    assert calibration_error(sure, torch.tensor([0, 1, 2, 3])) == pytest.approx(0)
+    assert calibration_error(sure, torch.tensor([0, 1, 2, 9])) == pytest.approx(0.25)
+    # Without an opinion it is sure of a tenth.
+    assert calibration_error(torch.zeros(4, 10), torch.tensor([0, 0, 0, 9])) == pytest.approx(0.65)
+
+
+def test_what_is_stored_of_a_classifier(classifier, images):
+    measured = measure_on_test(classifier, images)
+    given = scores(classifier, images)
+    assert measured["calibration_error"] == calibration_error(given, images.labels)
+    assert measured["dead_classes"] == len(dead_classes(given))
+    assert measured["loss_dropout"] == classifier_metrics(classifier, images, dropout=True)["loss"]

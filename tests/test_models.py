@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from moda.models import Autoencoder, Classifier, Encoder, trace
+from moda.models import Autoencoder, Classifier, Encoder, trace, untrained
+from moda.parameters import AutoencoderRun, ClassifierRun
 
 
 def reference_layers(n: int, p: float) -> list[nn.Module]:
@@ -128,3 +129,55 @@ def test_encoder_ignores_the_right_and_bottom_edges(images):
     assert torch.equal(encoder(edges), codes)
     edges[:, :, 25] = 1 - edges[:, :, 25]
     assert not torch.equal(encoder(edges), codes)
+
+
+def test_corrected_layers_have_the_paper_s_shapes():
+    shapes, corrected = (
+        [shape for *_, shape in trace(Autoencoder(8, all_pixels=all_pixels))] for all_pixels in (False, True)
+    )
+    assert shapes == corrected
+
+
+@pytest.mark.parametrize("all_pixels, unseen, independent", [(False, 2, 3), (True, 0, 0)])
+def test_rows_and_columns_that_the_layers_leave_out(all_pixels, unseen, independent):
+    """At the right and at the bottom: of the input the code depends on none, of the output none on the code."""
+    torch.manual_seed(0)
+    model = Autoencoder(8, dropout=0, all_pixels=all_pixels)
+    x = torch.rand(200, 1, 28, 28, requires_grad=True)
+    code = model.encoder(x)
+    (to_x,) = torch.autograd.grad(code.sum(), x)
+    spread = model.decoder(code).std(0).squeeze()
+    for used, left_out in ((to_x.abs().sum((0, 1)) > 0, unseen), (spread > 0, independent)):
+        expected = torch.zeros(28, 28, dtype=torch.bool)
+        expected[: 28 - left_out, : 28 - left_out] = True
+        assert torch.equal(used, expected)
+
+
+def test_plain_scores_can_be_negative_and_are_not_dropped():
+    torch.manual_seed(0)
+    model = Classifier(Encoder(8, dropout=0), dropout=0, output_relu=False)
+    scores = model(torch.rand(50, 1, 28, 28))
+    assert (scores < 0).any() and (scores != 0).all()
+
+
+def test_image_without_output_dropout_is_whole():
+    x = torch.rand(5, 1, 28, 28)
+    assert (Autoencoder(8)(x) == 0).any()
+    assert (Autoencoder(8, output_dropout=False)(x) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        AutoencoderRun(n=3, dropout=0.1, output_dropout=False, all_pixels=True),
+        ClassifierRun(AutoencoderRun(n=3, all_pixels=True), dropout=0.0, output_relu=False),
+    ],
+)
+def test_untrained_network_is_as_its_run_describes(run):
+    model = untrained(run)
+    encoder = model.encoder
+    assert encoder.n == 3 and encoder[7].kernel_size == 3
+    if isinstance(run, AutoencoderRun):
+        assert encoder[2].p == 0.1 and model.decoder[-1].p == 0
+    else:
+        assert [type(layer) for layer in model.head] == [nn.Linear, nn.Dropout] and model.head[-1].p == 0

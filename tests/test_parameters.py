@@ -38,6 +38,10 @@ INVALID = [
     ("train_size", "todas"),
     ("train_size", 1000.0),
 ]
+BEYOND = {
+    AutoencoderRun: ["decay", "output_dropout", "all_pixels"],
+    ClassifierRun: ["decay", "output_relu", "pretrained", "frozen"],
+}
 
 
 def assert_explains(error: ParameterError, name: str, value):
@@ -54,6 +58,14 @@ def test_invalid_value(kind, name, value):
     with pytest.raises(ParameterError) as error:
         kind(**{name: value})
     assert_explains(error.value, name, value)
+
+
+@pytest.mark.parametrize("value", [0, 1, "True", None])
+@pytest.mark.parametrize("kind, name", [(kind, name) for kind, names in BEYOND.items() for name in names])
+def test_choice_is_true_or_false(kind, name, value):
+    with pytest.raises(ParameterError) as error:
+        kind(**{name: value})
+    assert str(error.value) == f"El parámetro «{name}» vale {value!r}; debe ser True o False."
 
 
 @pytest.mark.parametrize(

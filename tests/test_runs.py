@@ -89,6 +89,12 @@ def test_model_gives_the_stored_metrics(folder, few, few_images, dropout):
             assert stored == pytest.approx(value, rel=1e-5)
 
 
+def test_classifier_with_a_random_encoder_trains_no_autoencoder(folder, few, few_images):
+    run = replace(SHARING[0], pretrained=False)
+    obtain(run, device="cpu")
+    assert names(folder) == {folder_name(run)}
+
+
 def test_classifier_trains_its_autoencoder(folder, few, few_images):
     """And starts from it: a training by hand from the stored autoencoder gives the same."""
     result = obtain(SHARING[0], device="cpu")
@@ -266,9 +272,12 @@ def test_folder_name_is_stable():
 
 def test_folder_name_depends_on_every_field():
     others = {"n": 65, "dropout": 0.3, "epochs": 31, "seed": 1, "batch_size": 65, "learning_rate": 0.1}
-    others |= {"train_size": 49_999, "autoencoder": AutoencoderRun(seed=1)}
+    others |= {"train_size": 49_999, "autoencoder": AutoencoderRun(all_pixels=True)}
     for run in (AutoencoderRun(), ClassifierRun()):
-        changed = [replace(run, **{field: others[field]}) for field in asdict(run)]
+        changed = [
+            replace(run, **{name: not value if isinstance(value, bool) else others[name]})
+            for name, value in asdict(run).items()
+        ]
         assert len({folder_name(r) for r in (run, *changed)}) == len(changed) + 1
 
 

@@ -236,3 +236,39 @@ def test_recorded_steps_are_those_of_the_plain_loop(few, monkeypatch):
     assert losses[0] == losses[1]
     assert torch.equal(*map(weights, models))
     assert (len(asides), len(recordings)) == (3, 1)
+
+
+def test_frozen_encoder_stays_as_it_was_and_the_last_layer_learns(few):
+    autoencoder = untrained(TINY)
+    before = weights(autoencoder.encoder).clone()
+    run = replace(TINY_CLASSIFIER, frozen=True)
+    model, history, _ = train_classifier(run, autoencoder, few, CPU)
+    assert torch.equal(weights(model.encoder), before)
+    assert torch.equal(weights(autoencoder.encoder), before)
+    tuned, *_ = train_classifier(TINY_CLASSIFIER, autoencoder, few, CPU)
+    assert not torch.equal(weights(tuned.encoder), before)
+    torch.manual_seed(run.seed)
+    assert not torch.equal(model.head[0].weight, torch.nn.Linear(4, 10).weight)
+
+
+def test_random_encoder_is_drawn_from_the_seed(few):
+    run = replace(TINY_CLASSIFIER, pretrained=False, frozen=True)
+    model, *_ = train_classifier(run, None, few, CPU)
+    torch.manual_seed(run.seed)
+    assert torch.equal(weights(model.encoder), weights(Autoencoder(4).encoder))
+
+
+def test_learning_rate_decays_along_a_cosine_also_after_an_interruption(few, tmp_path, monkeypatch):
+    run = AutoencoderRun(n=4, epochs=4, train_size=100, decay=True)
+    rates = []
+    monkeypatch.setattr(
+        Learner, "epoch", lambda self, _: rates.append(self.optimizer.param_groups[0]["lr"]) or 0.0
+    )
+    train_autoencoder(run, few, CPU)
+    assert rates == pytest.approx([1e-3, 1e-3 * (2 + 2**0.5) / 4, 5e-4, 1e-3 * (2 - 2**0.5) / 4])
+
+    rates.clear()
+    checkpoint = Checkpoint(tmp_path / "state.pt", {})
+    train_autoencoder(replace(run, epochs=2), few, CPU, checkpoint)
+    train_autoencoder(run, few, CPU, checkpoint)
+    assert rates[2:] == pytest.approx([5e-4, 1e-3 * (2 - 2**0.5) / 4])

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moda.data import CLASSES, Images
+from moda.models import Classifier
 
 # Enough to fill a processor's caches, and small beside the memory of any machine.
 BATCH_SIZE = 500
@@ -44,6 +45,21 @@ def classifier_metrics(model: nn.Module, images: Images, dropout: bool = False) 
     return {"loss": _sum(losses) / len(images), "accuracy": _sum(hits) / len(images)}
 
 
+def measure_on_test(model: nn.Module, images: Images) -> dict[str, float]:
+    """All that is stored of a trained network: both modes' metrics, the second under `…_dropout`.
+
+    Of a classifier also `calibration_error`, and how many `dead_classes` it has.
+    """
+    measure = classifier_metrics if isinstance(model, Classifier) else autoencoder_metrics
+    metrics = measure(model, images)
+    metrics |= {f"{name}_dropout": value for name, value in measure(model, images, dropout=True).items()}
+    if isinstance(model, Classifier):
+        given = scores(model, images)
+        metrics["calibration_error"] = calibration_error(given, images.labels)
+        metrics["dead_classes"] = len(dead_classes(given))
+    return metrics
+
+
 def _sum(values: list[Tensor]) -> float:
     """In double precision, and waiting only once for the device that they are on."""
     return torch.stack(values).cpu().double().sum().item()
@@ -72,6 +88,26 @@ def dead_classes(scores: Tensor) -> list[str]:
     A score that ReLU holds at 0 has no gradient either, so nothing in training pushes it back.
     """
     return [name for name, dead in zip(CLASSES, (scores == 0).all(dim=0)) if dead]
+
+
+def reliability(scores: Tensor, labels: Tensor, bins: int = 15) -> pd.DataFrame:
+    """Predictions grouped by confidence, the softmax of the highest score, in `bins` of equal width.
+
+    Index: the middle of the bin. Columns: `images`, and their mean `confidence` and `accuracy` in [0, 1].
+    Bins without images are left out.
+    """
+    confidence, predictions = scores.double().softmax(1).max(1)
+    table = pd.DataFrame({"confidence": confidence.numpy(), "accuracy": (predictions == labels).numpy()})
+    middle = ((bins * table["confidence"]).astype(int).clip(upper=bins - 1) + 0.5) / bins
+    groups = table.groupby(middle.rename("bin"))
+    return groups.size().to_frame("images").join(groups.mean())
+
+
+def calibration_error(scores: Tensor, labels: Tensor) -> float:
+    """The expected calibration error (Guo et al., 2017): mean over images of |accuracy - confidence| of a bin."""
+    table = reliability(scores, labels)
+    gap = (table["accuracy"] - table["confidence"]).abs()
+    return (gap * table["images"]).sum() / table["images"].sum()
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor) -> pd.DataFrame:

@@ -37,12 +37,12 @@ def accelerate(model: nn.Module) -> nn.Module:
 
 
 def flatten(model: nn.Module) -> nn.Parameter:
-    """One parameter of which those of `model`, and their gradients, become parts.
+    """One parameter of which those of `model` that learn, and their gradients, become parts.
 
     An optimiser has one long operation to do then, instead of many short ones. Gradients are to be
     set to zero, not to None.
     """
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     flat = nn.Parameter(torch.cat([p.detach().new_empty(p.numel()) for p in parameters]))
     flat.grad = torch.zeros_like(flat)
     start = 0

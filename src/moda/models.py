@@ -3,11 +3,16 @@
 import torch
 from torch import Tensor, nn
 
+from moda.parameters import ClassifierRun, Run
+
 
 class Encoder(nn.Sequential):
-    """Images (M, 1, 28, 28) to codes (M, n): half of the autoencoder, and the classifier's first part."""
+    """Images (M, 1, 28, 28) to codes (M, n): half of the autoencoder, and the classifier's first part.
 
-    def __init__(self, n: int = 64, dropout: float = 0.2):
+    With `all_pixels` the second pooling takes windows of three, and leaves nothing out.
+    """
+
+    def __init__(self, n: int = 64, dropout: float = 0.2, all_pixels: bool = False):
         super().__init__(
             nn.Conv2d(1, 16, kernel_size=3),  # 16 x 26 x 26
             nn.ReLU(),
@@ -16,7 +21,8 @@ class Encoder(nn.Sequential):
             nn.Conv2d(16, 32, kernel_size=3),  # 32 x 11 x 11
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.MaxPool2d(2),  # 32 x 5 x 5: the eleventh row and column are left out
+            # 32 x 5 x 5: windows of two leave out the eleventh row and column
+            nn.MaxPool2d(3 if all_pixels else 2, stride=2),
             nn.Flatten(),
             nn.Linear(32 * 5 * 5, n),
             nn.ReLU(),
@@ -26,30 +32,39 @@ class Encoder(nn.Sequential):
 
 
 class Decoder(nn.Sequential):
-    """Codes (M, n) back to images (M, 1, 28, 28) with values in [0, 1]."""
+    """Codes (M, n) back to images (M, 1, 28, 28) with values in [0, 1].
 
-    def __init__(self, n: int = 64, dropout: float = 0.2):
+    With `all_pixels` larger kernels reach the last rows and columns, in place of output_padding, which
+    fills them with the bias. `output_dropout`: whether the image itself passes through dropout.
+    """
+
+    def __init__(
+        self, n: int = 64, dropout: float = 0.2, output_dropout: bool = True, all_pixels: bool = False
+    ):
+        padding = 0 if all_pixels else 1
         super().__init__(
             nn.Linear(n, 32 * 5 * 5),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Unflatten(1, (32, 5, 5)),
-            nn.ConvTranspose2d(32, 16, kernel_size=4, stride=2, output_padding=1),  # 16 x 13 x 13
+            nn.ConvTranspose2d(32, 16, 5 - padding, stride=2, output_padding=padding),  # 16 x 13 x 13
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.ConvTranspose2d(16, 1, kernel_size=3, stride=2, output_padding=1),  # 1 x 28 x 28
+            nn.ConvTranspose2d(16, 1, 4 - padding, stride=2, output_padding=padding),  # 1 x 28 x 28
             nn.Sigmoid(),
-            nn.Dropout(dropout),  # on the output itself, as the paper has it
+            nn.Dropout(dropout if output_dropout else 0.0),  # on the output itself, as the paper has it
         )
 
 
 class Autoencoder(nn.Module):
     """Fig. 2 and appendix A1: `encoder` to `n` neurons and `decoder` back to the image."""
 
-    def __init__(self, n: int = 64, dropout: float = 0.2):
+    def __init__(
+        self, n: int = 64, dropout: float = 0.2, output_dropout: bool = True, all_pixels: bool = False
+    ):
         super().__init__()
-        self.encoder = Encoder(n, dropout)
-        self.decoder = Decoder(n, dropout)
+        self.encoder = Encoder(n, dropout, all_pixels)
+        self.decoder = Decoder(n, dropout, output_dropout, all_pixels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decoder(self.encoder(x))
@@ -58,17 +73,26 @@ class Autoencoder(nn.Module):
 class Classifier(nn.Module):
     """Appendix A2: `encoder` (not copied) and one linear layer to the scores (M, 10) of the classes.
 
-    As in the paper, the scores too pass through ReLU and dropout. The appendix writes
-    Linear(64, 10); here the layer takes as many inputs as the encoder has outputs.
+    As in the paper, the scores too pass through ReLU (unless `output_relu` is false) and dropout. The
+    appendix writes Linear(64, 10); here the layer takes as many inputs as the encoder has outputs.
     """
 
-    def __init__(self, encoder: Encoder, dropout: float = 0.2):
+    def __init__(self, encoder: Encoder, dropout: float = 0.2, output_relu: bool = True):
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Sequential(nn.Linear(encoder.n, 10), nn.ReLU(), nn.Dropout(dropout))
+        relu = [nn.ReLU()] if output_relu else []
+        self.head = nn.Sequential(nn.Linear(encoder.n, 10), *relu, nn.Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.encoder(x))
+
+
+def untrained(run: Run) -> Autoencoder | Classifier:
+    """The network that `run` describes, as it is initialised."""
+    if isinstance(run, ClassifierRun):
+        of = run.autoencoder
+        return Classifier(Encoder(of.n, of.dropout, of.all_pixels), run.dropout, run.output_relu)
+    return Autoencoder(run.n, run.dropout, run.output_dropout, run.all_pixels)
 
 
 @torch.no_grad()

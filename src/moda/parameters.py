@@ -17,6 +17,11 @@ class ParameterError(ValueError):
     """A parameter has a value that makes no sense; the message (Spanish) says which ones do."""
 
 
+def _beyond(paper: bool) -> bool:
+    """A field that the paper's own runs do not have: it describes a run only where it departs from `paper`."""
+    return field(default=paper, metadata={"beyond": True})
+
+
 @dataclass(frozen=True)
 class AutoencoderRun:
     """One training of the autoencoder, from its initialisation. Paper's values by default."""
@@ -28,6 +33,9 @@ class AutoencoderRun:
     batch_size: int = 64  # this and the next: not in the paper
     learning_rate: float = 1e-3
     train_size: int = TRAIN_SIZE  # the first so many of the training images
+    decay: bool = _beyond(False)  # the learning rate falls to 0 along half a cosine
+    output_dropout: bool = _beyond(True)  # on the image that the decoder gives
+    all_pixels: bool = _beyond(False)  # layers that leave out no row or column of the image
 
     def __post_init__(self):
         _check(self)
@@ -44,6 +52,10 @@ class ClassifierRun:
     batch_size: int = 64
     learning_rate: float = 1e-3
     train_size: int = TRAIN_SIZE
+    decay: bool = _beyond(False)
+    output_relu: bool = _beyond(True)  # on the scores
+    pretrained: bool = _beyond(True)  # otherwise only the sizes of `autoencoder` count
+    frozen: bool = _beyond(False)  # the encoder stays as it was
 
     def __post_init__(self):
         _check(self)
@@ -102,6 +114,10 @@ _RULES = {
     "learning_rate": (float, lambda v: 0 < v < math.inf, "un número mayor que 0"),
     "train_size": (int, lambda v: 1 <= v <= TRAIN_SIZE, f"un entero de 1 a {TRAIN_SIZE}"),
 }
+_RULES |= dict.fromkeys(
+    ["decay", "output_dropout", "all_pixels", "output_relu", "pretrained", "frozen"],
+    (bool, lambda v: True, "True o False"),
+)
 
 
 def _check(run: Run) -> None:
@@ -111,13 +127,14 @@ def _check(run: Run) -> None:
             object.__setattr__(run, item.name, checked(item.name, getattr(run, item.name)))
 
 
-def checked(name: str, value) -> int | float:
+def checked(name: str, value) -> int | float | bool:
     """`value` as the parameter `name` takes it; ParameterError where it makes no sense."""
     kind, allows, rule = _RULES[name]
-    numeric = isinstance(value, (int, kind)) and not isinstance(value, bool)
-    if not numeric or not allows(value):
+    boolean = isinstance(value, bool)
+    fits = boolean if kind is bool else isinstance(value, (int, kind)) and not boolean
+    if not fits or not allows(value):
         raise ParameterError(_message(name, value, rule))
-    return kind(value) + 0  # -0.0 is 0.0
+    return value if kind is bool else kind(value) + 0  # -0.0 is 0.0
 
 
 def _message(name: str, value, rule: str) -> str:

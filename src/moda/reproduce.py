@@ -27,10 +27,58 @@ PASSED_OVER = [ClassifierRun(seed=seed) for seed in range(SEED)]
 # Trained again by the tests, so that a change of what a configuration means does not go unnoticed.
 TINY = ClassifierRun(AutoencoderRun(n=16, epochs=2, train_size=2000), epochs=2, train_size=2000)
 
-WITHOUT_WEIGHTS = [*AVERAGED, TINY.autoencoder, TINY]
-EVERY = [*WITHOUT_WEIGHTS, *(run.autoencoder for run in COMPARED), *COMPARED, *PASSED_OVER]
+
+def repeated(seeds: int, autoencoder: dict | None = None, **classifier) -> list[ClassifierRun]:
+    """Classifiers, each on an autoencoder of its own seed; what they and it have that is not the paper's."""
+    return [
+        ClassifierRun(AutoencoderRun(seed=seed, **(autoencoder or {})), seed=seed, **classifier)
+        for seed in range(seeds)
+    ]
 
 
+# Scores as the last layer gives them, and the model with all its corrections.
+PLAIN = {"dropout": 0.0, "output_relu": False}
+WHOLE = {"output_dropout": False, "all_pixels": True}
+# Labelled images, and for how many epochs: with few images an epoch has few steps.
+LABELS = {100: 300, 1000: 100, 10_000: 40, 50_000: 30}
+SETTINGS = [
+    {"batch_size": 32},
+    {"batch_size": 128},
+    {"batch_size": 256},
+    {"learning_rate": 3e-4},
+    {"learning_rate": 3e-3},
+]
+# The classifiers of each notebook that trains more than the paper's, by its number.
+BEYOND = {
+    7: [
+        *repeated(5),
+        *repeated(5, frozen=True),
+        *(run for changed in SETTINGS for run in repeated(3, changed, **changed)),
+    ],
+    9: [
+        *(run for power in range(1, 9) for run in repeated(5, {"n": 2**power})),
+        *(run for n in paper.ACCURACY for run in repeated(5, {"n": n}, **PLAIN)),
+    ],
+    10: [
+        run
+        for start in ({}, {"frozen": True}, {"pretrained": False})
+        for size, epochs in LABELS.items()
+        for run in repeated(3, train_size=size, epochs=epochs, **start, **PLAIN)
+    ],
+    11: [
+        run
+        for output in ({}, {"dropout": 0.0}, {"output_relu": False}, PLAIN)
+        for run in repeated(5, **output)
+    ],
+    13: [
+        *repeated(5),
+        *repeated(5, dropout=0.0),
+        *repeated(5, **PLAIN),
+        *repeated(5, {"output_dropout": False}, **PLAIN),
+        *repeated(5, WHOLE, **PLAIN),
+        *repeated(5, WHOLE | {"decay": True}, **PLAIN, decay=True),
+    ],
+}
 def compare(folder: Path) -> str:
     """The paper's values, those of the reference runs and those of `folder`, as text."""
     rows = [

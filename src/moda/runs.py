@@ -46,7 +46,7 @@ def obtain_all(
     device = choose_device(device).type if not dask else device
     missing = [run for run in dict.fromkeys(runs) if not stored(run, weights)]
     classifiers = [run for run in missing if isinstance(run, ClassifierRun)]
-    encoders = dict.fromkeys(run.autoencoder for run in classifiers)
+    encoders = dict.fromkeys(run.autoencoder for run in classifiers if run.pretrained)
     autoencoders = [run for run in encoders if not stored(run, weights=True)]
     autoencoders += [run for run in missing if run not in classifiers and run not in encoders]
     # First what classifiers build on, so that no two processes train the same autoencoder.
@@ -181,7 +181,8 @@ def _files(result: Result) -> dict[str, bytes]:
 
 def _autoencoder_of(run: Run) -> dict[str, bytes]:
     """What a classifier starts from, which its worker may not have."""
-    return _files(stored(run.autoencoder, weights=True)) if isinstance(run, ClassifierRun) else {}
+    needed = isinstance(run, ClassifierRun) and run.pretrained
+    return _files(stored(run.autoencoder, weights=True)) if needed else {}
 
 
 # Random numbers and the number of threads belong to a whole process: a worker that has several
@@ -202,12 +203,10 @@ def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
     place = torch.device(device)
     checkpoint = _checkpoint(run, device)
     if isinstance(run, ClassifierRun):
-        autoencoder = stored(run.autoencoder, weights=True).model()
+        autoencoder = stored(run.autoencoder, weights=True).model() if run.pretrained else None
         trained = training.train_classifier(run, autoencoder, dataset, place, checkpoint)
-        measure = evaluation.classifier_metrics
     else:
         trained = training.train_autoencoder(run, dataset, place, checkpoint)
-        measure = evaluation.autoencoder_metrics
     record = {
         "kind": kind(run),
         "configuration": asdict(run),
@@ -221,8 +220,7 @@ def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
         "date": datetime.now(UTC).date().isoformat(),
     }
     model = trained.model.to(memory_format=LAYOUT)
-    metrics = measure(model, dataset.test)
-    metrics |= {f"{name}_dropout": v for name, v in measure(model, dataset.test, dropout=True).items()}
+    metrics = evaluation.measure_on_test(model, dataset.test)
     weights = {
         name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()
     }

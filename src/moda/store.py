@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from moda import data
-from moda.models import Autoencoder, Classifier, Encoder
+from moda.models import Autoencoder, Classifier, untrained
 from moda.parameters import AutoencoderRun, ClassifierRun, Run
 
 # Raised by whoever changes what a configuration means (models, split, random stream, optimiser).
@@ -35,8 +35,8 @@ LAYOUT = torch.channels_last
 class Result:
     """What is stored of a run.
 
-    `history`: one row per epoch (see moda.training). `metrics`: test set, `loss` (ECM or cross
-    entropy) and for a classifier `accuracy`, each also with dropout on (`…_dropout`). `record`:
+    `history`: one row per epoch (see moda.training). `metrics`: test set, see
+    moda.evaluation.measure_on_test. `record`:
     configuration, versions, device, threads and seconds of training.
     """
 
@@ -48,7 +48,7 @@ class Result:
 
     def model(self) -> Autoencoder | Classifier:
         """The trained network, on the CPU and with dropout off."""
-        model = _untrained(self.run)
+        model = untrained(self.run)
         model.load_state_dict(load_file(self.folder / "weights.safetensors"))
         return model.to(memory_format=LAYOUT).eval()
 
@@ -71,9 +71,21 @@ def read(run: Run, root: Path) -> Result:
 
 def folder_name(run: Run) -> str:
     """The name of the run's folder: legible in front, and a hash of all that decides its result."""
-    described = {"run": asdict(run), "data": data.CHECKSUM, "recipe": RECIPE}
+    described = {"run": _departures(run), "data": data.CHECKSUM, "recipe": RECIPE}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:10]
     return f"{kind(run)}-n{_encoder(run).n}-s{run.seed}-{digest}"
+
+
+def _departures(run: Run) -> dict:
+    """The run's fields; of those beyond the paper only what is not as in the paper."""
+    described = {}
+    for item in fields(run):
+        value = getattr(run, item.name)
+        if isinstance(value, AutoencoderRun):
+            value = _departures(value)
+        if not item.metadata.get("beyond") or value != item.default:
+            described[item.name] = value
+    return described
 
 
 def kind(run: Run) -> str:
@@ -83,13 +95,6 @@ def kind(run: Run) -> str:
 def _encoder(run: Run) -> AutoencoderRun:
     """The run that describes the encoder, which in an autoencoder is itself."""
     return run.autoencoder if isinstance(run, ClassifierRun) else run
-
-
-def _untrained(run: Run) -> Autoencoder | Classifier:
-    encoder = _encoder(run)
-    if isinstance(run, ClassifierRun):
-        return Classifier(Encoder(encoder.n, encoder.dropout), run.dropout)
-    return Autoencoder(encoder.n, encoder.dropout)
 
 
 def folders() -> list[Path]:

@@ -4,6 +4,7 @@ The paper names epochs and dropout only. Optimiser (Adam), learning rate, batch 
 fine-tuning of the encoder in the classifier are this project's choices.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import contextmanager
 from copy import deepcopy
@@ -19,7 +20,7 @@ from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
 from moda.evaluation import autoencoder_metrics, classifier_metrics
 from moda.fast import accelerate, flatten
-from moda.models import Autoencoder, Classifier
+from moda.models import Autoencoder, Classifier, untrained
 from moda.parameters import AutoencoderRun, ClassifierRun
 
 # The training set's own loss is measured on as many images as the validation set has.
@@ -48,23 +49,29 @@ def train_autoencoder(
     After every epoch the state goes to `checkpoint`; what is there already is not done again.
     """
     with _seeded(run.seed):
-        learner = Learner(Autoencoder(run.n, run.dropout), reconstruction_loss, run, device)
+        learner = Learner(untrained(run), reconstruction_loss, run, device)
         return _fit(learner, autoencoder_metrics, run, data, checkpoint)
 
 
 def train_classifier(
     run: ClassifierRun,
-    autoencoder: Autoencoder,
+    autoencoder: Autoencoder | None,
     data: FashionMNIST,
     device: torch.device,
     checkpoint: Checkpoint | None = None,
 ) -> Training:
     """Trains a classifier on a copy of the autoencoder's encoder, which it goes on training.
 
-    The loss is the cross entropy (Eq. 2). `checkpoint` is as in train_autoencoder.
+    A run that is not `pretrained` starts from a random encoder, and takes no autoencoder; in one that is
+    `frozen` only the last layer learns. The loss is the cross entropy (Eq. 2). `checkpoint` is as in
+    train_autoencoder.
     """
     with _seeded(run.seed):
-        model = Classifier(deepcopy(autoencoder.encoder), run.dropout)
+        if run.pretrained:
+            model = Classifier(deepcopy(autoencoder.encoder), run.dropout, run.output_relu)
+        else:
+            model = untrained(run)
+        model.encoder.requires_grad_(not run.frozen)
         learner = Learner(model, classification_loss, run, device)
         return _fit(learner, classifier_metrics, run, data, checkpoint)
 
@@ -104,11 +111,11 @@ class Learner:
             self.network = accelerate(model)
             parameters = [flatten(model)]
         else:
-            parameters = list(model.parameters())
+            parameters = [p for p in model.parameters() if p.requires_grad]
         cuda = device.type == "cuda"
-        self.optimizer = torch.optim.Adam(
-            parameters, lr=run.learning_rate, fused=device.type != "mps", capturable=cuda
-        )
+        # A CUDA graph reads the learning rate from where it was when it was recorded.
+        rate = torch.tensor(run.learning_rate, device=device) if cuda else run.learning_rate
+        self.optimizer = torch.optim.Adam(parameters, lr=rate, fused=device.type != "mps", capturable=cuda)
         self._do = Recorded(self._step, self.batch_size, device) if cuda else self._step
 
     def epoch(self, train: Images) -> float:
@@ -128,6 +135,13 @@ class Learner:
         loss.backward()
         self.optimizer.step()
         self.total += loss.detach() * len(batch)
+
+    def set_learning_rate(self, rate: float) -> None:
+        group = self.optimizer.param_groups[0]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
     def state(self) -> dict:
         """All that the coming epochs depend on."""
@@ -209,6 +223,9 @@ def _fit(
         history, seconds = state["history"], state["seconds"]
     for epoch in range(len(history) + 1, run.epochs + 1):
         start = perf_counter()
+        if run.decay:
+            done = (epoch - 1) / run.epochs
+            learner.set_learning_rate(run.learning_rate * (1 + math.cos(math.pi * done)) / 2)
         row = {"epoch": epoch, "running_loss": learner.epoch(train)}
         for part, images in measured.items():
             row |= {f"{part}_{name}": value for name, value in metrics(learner.network, images).items()}
