@@ -5,7 +5,17 @@ import pandas as pd
 import pytest
 
 from moda import paper
-from moda.comparison import cells, margin_of_means, margin_of_runs, margin_of_shares, within
+from moda.comparison import (
+    cells,
+    interval,
+    margin_of_means,
+    margin_of_runs,
+    margin_of_shares,
+    mcnemar,
+    paired,
+    pairs_needed,
+    within,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +66,29 @@ def test_cells_tell_ours_from_the_papers():
     assert table.loc[outside, ["paper", "ours", "difference"]].tolist() == pytest.approx([4.2, 9.2, 5])
     assert table.loc[("Bota", "Bota"), "difference"] == pytest.approx(-0.5)
     assert isinstance(table.index, pd.MultiIndex)
+
+
+def test_interval_of_a_mean():
+    # Student's t for four degrees of freedom is 2.776.
+    assert interval([1, 2, 3, 4, 5]) == pytest.approx(2.776 * (2.5 / 5) ** 0.5, rel=1e-3)
+
+
+def test_paired_difference_takes_out_what_the_pairs_share():
+    ones, others = [1.0, 5.0, 9.0], [2.0, 6.1, 9.9]
+    mean, half, p = paired(ones, others)
+    assert mean == pytest.approx(1.0)
+    assert half < 0.3 and p < 0.01
+    assert paired(others, ones).mean == pytest.approx(-1.0)
+
+
+def test_mcnemar_counts_the_images_that_one_gets_right_and_the_other_does_not():
+    ones = np.array([True] * 10 + [False] * 2 + [True] * 50)
+    others = np.array([False] * 10 + [True] * 2 + [True] * 50)
+    assert mcnemar(ones, others) == (10, 2, pytest.approx(2 * 79 / 4096))
+    assert mcnemar(ones, ones) == (0, 0, 1.0)
+
+
+@pytest.mark.parametrize("effect, pairs", [(0.5, 34), (1.0, 10)])
+def test_pairs_needed_are_those_of_the_tables(effect, pairs):
+    """Cohen (1988): a paired t test at 5 %, power 80 %."""
+    assert pairs_needed(effect, 1.0) == pairs_needed(-2 * effect, 2.0) == pairs

@@ -1,11 +1,15 @@
-"""The rule by which a difference from the paper's value is within what chance explains, or not.
+"""What chance explains: of a difference from the paper's value, and of one between our own runs.
 
 A margin is two standard errors of the difference between two measurements that have the same error:
-the paper's and ours.
+the paper's and ours. Between runs of our own: means over seeds with intervals of 95 %, and tests.
 """
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from moda import paper
 
@@ -46,3 +50,42 @@ def cells(percentages: pd.DataFrame, images: int) -> pd.DataFrame:
     table["margin"] = 100 * margin_of_shares(table["paper"] / 100, table["ours"] / 100, images)
     table["within"] = within(table["difference"], table["margin"])
     return table
+
+
+def interval(values: Sequence[float]) -> float:
+    """Half the width of the 95 % confidence interval of the mean of `values`, by Student's t."""
+    return stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+
+
+class Difference(NamedTuple):
+    """`mean` of the differences between pairs, half the width of its 95 % `interval`, `p` of no difference."""
+
+    mean: float
+    interval: float
+    p: float
+
+
+def paired(ones: Sequence[float], others: Sequence[float]) -> Difference:
+    """`others` less `ones`, pair by pair (such as the seeds that two configurations share): paired t test."""
+    differences = np.subtract(others, ones)
+    return Difference(differences.mean(), interval(differences), stats.ttest_rel(others, ones).pvalue)
+
+
+def mcnemar(ones: np.ndarray, others: np.ndarray) -> tuple[int, int, float]:
+    """Of two classifiers' hits on the same images: those of the one only, of the other only, and p (exact)."""
+    first, second = int((ones & ~others).sum()), int((others & ~ones).sum())
+    return first, second, stats.binomtest(first, max(first + second, 1)).pvalue
+
+
+def pairs_needed(difference: float, deviation: float, power: float = 0.8) -> int:
+    """With how many pairs a paired t test (5 %) finds a mean `difference` with probability `power`.
+
+    `deviation`: the standard deviation of the differences between pairs.
+    """
+    pairs = 2
+    while True:
+        limit = stats.t.ppf(0.975, pairs - 1)
+        shift = abs(difference) / deviation * pairs**0.5
+        if stats.nct.sf(limit, pairs - 1, shift) + stats.nct.cdf(-limit, pairs - 1, shift) >= power:
+            return pairs
+        pairs += 1
