@@ -1,6 +1,8 @@
 PYTHON ?= python3
 # Where `make reproduce` trains; runs that are already there are kept.
 OUT ?= runs/reproduced
+# Which notebooks `make reproduce` does, by their numbers, such as "9 11"; all of them if none.
+CHAPTERS ?=
 # Address of a Dask scheduler, for `make reproduce` on its cluster.
 DASK ?=
 # Where `make serve` shows the book.
@@ -48,11 +50,15 @@ test: $(READY) ## unit tests, notebooks against their outputs, a real training, 
 	$(BIN)/python -m moda.data
 	$(BIN)/pytest
 
-reproduce: $(READY) ## train everything from scratch into OUT, execute the notebooks on it, compare
+CHOSEN := $(if $(CHAPTERS),--chapters $(CHAPTERS))
+NOTEBOOKS := $(wildcard $(foreach chapter,$(CHAPTERS),notebooks/$(chapter)-*.md notebooks/0$(chapter)-*.md))
+
+reproduce: $(READY) ## train everything from scratch, or what some CHAPTERS need, into OUT; execute, compare
 	$(BIN)/python -m moda.data
-	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python -m moda.reproduce $(if $(DASK),--dask $(DASK))
-	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python notebooks/execute.py --to $(OUT)/notebooks
-	$(BIN)/python -m moda.reproduce --compare $(OUT)
+	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python -m moda.reproduce $(CHOSEN) $(if $(DASK),--dask $(DASK))
+	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python notebooks/execute.py --to $(OUT)/notebooks \
+	    $(basename $(notdir $(NOTEBOOKS)))
+	$(BIN)/python -m moda.reproduce $(CHOSEN) --compare $(OUT)
 
 bench: $(READY) ## speed against plain PyTorch, Keras and JAX; QUICK=1 for plain PyTorch alone
 	$(BIN)/python -m moda.data

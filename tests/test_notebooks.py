@@ -37,7 +37,7 @@ def names(path: Path) -> str:
 
 def test_every_notebook_is_a_pair():
     assert [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))] == [path.stem for path in SOURCES]
-    assert len(SOURCES) == 7
+    assert len(SOURCES) == 14
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=names)

@@ -87,6 +87,8 @@ def test_provenance_tells_what_is_common_once_and_what_differs_as_a_range(shown)
     assert rows["Semilla"] == ["0 a 2", "0"]
     assert rows["Tasa de aprendizaje"] == ["0.001", "0.001"]
     assert rows["Duración (s)"] == ["61 a 71", "61"]
+    assert rows["Corridas"] == ["3", "1"] and rows["Duración total (min)"] == ["3", "1"]
+    assert "Tasa decreciente" not in rows
     assert line == (
         "Dispositivo: cpu (x86_64), hilos: 1 · Python 3.12.1, PyTorch 2.13.0 · Fecha: 2026-11-24 · "
         f"Receta: 7 · Datos: Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…"
@@ -101,6 +103,17 @@ def test_provenance_lists_what_differs(shown):
     assert rows["Épocas"] == ["15", "3"]
     assert "NVIDIA L4 (x86_64), hilos: 1, cpu (x86_64), hilos: 1" in line
     assert "Fecha: 2026-11-24, 2026-11-25" in line
+
+
+def test_provenance_tells_what_departs_from_the_paper(shown):
+    autoencoder = AutoencoderRun(all_pixels=True, output_dropout=False)
+    runs = [ClassifierRun(autoencoder), ClassifierRun(autoencoder, output_relu=False)]
+    groups = {"Autoencoder": [result(autoencoder)], "Clasificadores": [result(run) for run in runs]}
+    rows, _ = provenance(shown, groups)
+    assert rows["Capas que no pierden píxeles"] == ["sí", "sí"]
+    assert rows["Dropout en la imagen"] == ["no", "—"]
+    assert rows["ReLU en los puntajes"] == ["—", "no, sí"]
+    assert "Codificador congelado" not in rows
 
 
 def test_provenance_where_nothing_was_trained(shown):

@@ -107,7 +107,7 @@ def calibration_error(scores: Tensor, labels: Tensor) -> float:
     """The expected calibration error (Guo et al., 2017): mean over images of |accuracy - confidence| of a bin."""
     table = reliability(scores, labels)
     gap = (table["accuracy"] - table["confidence"]).abs()
-    return (gap * table["images"]).sum() / table["images"].sum()
+    return float((gap * table["images"]).sum() / table["images"].sum())
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor) -> pd.DataFrame:

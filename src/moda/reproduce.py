@@ -1,19 +1,21 @@
-"""Train every run of the book from scratch, and compare with the reference (`make reproduce`).
+"""Train the runs of the book from scratch, and compare with the reference (`make reproduce`).
 
 `python -m moda.reproduce` trains what is missing in the folder named by MODA_RUNS, with `--dask ADDRESS`
 on the cluster of that scheduler;
 `--compare FOLDER` prints the table paper / reference / yours; `--adopt FOLDER` makes its runs the reference.
+With `--chapters 9 11` the first two do it for the runs of those notebooks only.
 """
 
 import argparse
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from moda import paper
-from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError
+from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError, Run
 from moda.runs import obtain_all
 from moda.store import REFERENCE_FOLDER, folder_name, read
 
@@ -41,6 +43,8 @@ PLAIN = {"dropout": 0.0, "output_relu": False}
 WHOLE = {"output_dropout": False, "all_pixels": True}
 # Labelled images, and for how many epochs: with few images an epoch has few steps.
 LABELS = {100: 300, 1000: 100, 10_000: 40, 50_000: 30}
+STARTS = [{}, {"frozen": True}, {"pretrained": False}]
+OUTPUTS = [{}, {"dropout": 0.0}, {"output_relu": False}, PLAIN]
 SETTINGS = [
     {"batch_size": 32},
     {"batch_size": 128},
@@ -48,28 +52,37 @@ SETTINGS = [
     {"learning_rate": 3e-4},
     {"learning_rate": 3e-3},
 ]
-# The classifiers of each notebook that trains more than the paper's, by its number.
-BEYOND = {
+# What each notebook shows, by its number.
+CHAPTERS: dict[int, list[Run]] = {
+    3: [*AVERAGED, COMPARED[0].autoencoder],
+    4: [COMPARED[0]],
+    5: [COMPARED[0]],
+    6: [*COMPARED, *PASSED_OVER],
     7: [
+        *AVERAGED,
         *repeated(5),
         *repeated(5, frozen=True),
         *(run for changed in SETTINGS for run in repeated(3, changed, **changed)),
+        *(run.autoencoder for run in repeated(5, {"output_dropout": False})),
     ],
+    8: [COMPARED[0].autoencoder],
     9: [
+        *COMPARED,
         *(run for power in range(1, 9) for run in repeated(5, {"n": 2**power})),
         *(run for n in paper.ACCURACY for run in repeated(5, {"n": n}, **PLAIN)),
     ],
     10: [
         run
-        for start in ({}, {"frozen": True}, {"pretrained": False})
+        for start in STARTS
         for size, epochs in LABELS.items()
         for run in repeated(3, train_size=size, epochs=epochs, **start, **PLAIN)
     ],
     11: [
-        run
-        for output in ({}, {"dropout": 0.0}, {"output_relu": False}, PLAIN)
-        for run in repeated(5, **output)
+        COMPARED[0],
+        *PASSED_OVER,
+        *(run for changed in OUTPUTS for run in repeated(5, **changed)),
     ],
+    12: [COMPARED[0]],
     13: [
         *repeated(5),
         *repeated(5, dropout=0.0),
@@ -79,7 +92,24 @@ BEYOND = {
         *repeated(5, WHOLE | {"decay": True}, **PLAIN, decay=True),
     ],
 }
-def compare(folder: Path) -> str:
+
+
+def needed(chapters: Iterable[int]) -> list[Run]:
+    """The runs of some notebooks, each once, and before a classifier what it builds on."""
+    runs = {}
+    for run in (run for chapter in chapters for run in CHAPTERS.get(chapter, [])):
+        if isinstance(run, ClassifierRun) and run.pretrained:
+            runs[run.autoencoder] = None
+        runs[run] = None
+    return list(runs)
+
+
+EVERY = [TINY.autoencoder, TINY, *needed(CHAPTERS)]
+# Those whose networks the book itself uses.
+WITH_WEIGHTS = needed([4, 6]) + [repeated(5, **PLAIN)[SEED]]
+
+
+def compare(folder: Path, runs: list[Run] = EVERY) -> str:
     """The paper's values, those of the reference runs and those of `folder`, as text."""
     rows = [
         ("ECM, N = 64", paper.ECM, COMPARED[0].autoencoder, "loss"),
@@ -96,11 +126,11 @@ def compare(folder: Path) -> str:
             "yours": read(run, folder).metrics[metric],
         }
         for what, reported, run, metric in rows
+        if run in runs
     ).round(4)
-    same = sum(read(run, folder).history.equals(read(run, REFERENCE_FOLDER).history) for run in EVERY)
-    return (
-        f"{table.to_string(index=False)}\n{same} of {len(EVERY)} runs equal the reference to the last digit."
-    )
+    same = sum(read(run, folder).history.equals(read(run, REFERENCE_FOLDER).history) for run in runs)
+    lines = [f"{same} of {len(runs)} runs equal the reference to the last digit."]
+    return "\n".join([table.to_string(index=False)] * (len(table) > 0) + lines)
 
 
 def adopt(folder: Path) -> None:
@@ -109,7 +139,7 @@ def adopt(folder: Path) -> None:
         read(run, folder)
     shutil.rmtree(REFERENCE_FOLDER, ignore_errors=True)
     for run in EVERY:
-        ignore = shutil.ignore_patterns("*.safetensors" if run in WITHOUT_WEIGHTS else "")
+        ignore = shutil.ignore_patterns("" if run in WITH_WEIGHTS else "*.safetensors")
         shutil.copytree(folder / folder_name(run), REFERENCE_FOLDER / folder_name(run), ignore=ignore)
 
 
@@ -118,16 +148,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dask", metavar="ADDRESS")
+    parser.add_argument("--chapters", type=int, nargs="+", choices=CHAPTERS, metavar="NUMBER")
     parser.add_argument("--compare", type=Path, metavar="FOLDER")
     parser.add_argument("--adopt", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
+    runs = needed(arguments.chapters) if arguments.chapters else EVERY
     if arguments.compare:
-        print(compare(arguments.compare))
+        print(compare(arguments.compare, runs))
     elif arguments.adopt:
         adopt(arguments.adopt)
     else:
         try:
-            obtain_all(EVERY, weights=False, dask=arguments.dask)
+            obtain_all(runs, weights=False, dask=arguments.dask)
         except KeyboardInterrupt:
             sys.exit("\nInterrupted. The same command goes on from the last epoch of each run.")
         except ParameterError as error:

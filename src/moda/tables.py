@@ -1,6 +1,7 @@
 """What the notebooks hand to the book: numbered tables, and numbers for the prose of any page."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import pandas as pd
 from IPython.display import display
@@ -8,6 +9,7 @@ from myst_nb import glue
 
 from moda import data
 from moda.comparison import within
+from moda.parameters import Run
 from moda.store import RECIPE, Result
 
 
@@ -78,6 +80,15 @@ _PARAMETERS = {
     "learning_rate": "Tasa de aprendizaje",
     "train_size": "Imágenes de entrenamiento",
 }
+# Those that are told only where a run departs from the paper, and the paper's value.
+_CHOICES = {
+    "decay": ("Tasa decreciente", False),
+    "output_dropout": ("Dropout en la imagen", True),
+    "all_pixels": ("Capas que no pierden píxeles", False),
+    "output_relu": ("ReLU en los puntajes", True),
+    "pretrained": ("Codificador preentrenado", True),
+    "frozen": ("Codificador congelado", False),
+}
 
 
 def provenance(groups: dict[str, list[Result]]) -> None:
@@ -96,7 +107,14 @@ def provenance(groups: dict[str, list[Result]]) -> None:
     recipe = _together(record["recipe"] for record in records) or RECIPE
     common += [f"Receta: {recipe}", f"Datos: Fashion-MNIST, SHA-256 {data.CHECKSUM[:16]}…"]
     line = " · ".join(common)
-    table = pd.DataFrame({name: _training(results) for name, results in groups.items()})
+    runs = {name: [_parameters(result.run) for result in results] for name, results in groups.items()}
+    every = [run for of_group in runs.values() for run in of_group]
+    labels = _PARAMETERS | {
+        name: label
+        for name, (label, of_paper) in _CHOICES.items()
+        if any(run.get(name, of_paper) != of_paper for run in every)
+    }
+    table = pd.DataFrame({name: _training(groups[name], runs[name], labels) for name in groups})
     table = table.rename_axis("Entrenamiento").reset_index()
     forms = {
         "text/markdown": f"{table.to_markdown(index=False, disable_numparse=True)}\n\n{line}",
@@ -106,19 +124,27 @@ def provenance(groups: dict[str, list[Result]]) -> None:
     display(forms if records else {form: line for form in forms}, raw=True)
 
 
-def _training(results: list[Result]) -> dict[str, str]:
-    """The parameters of some runs and the seconds that each took."""
-    # In front, what a classifier has of its encoder.
-    configurations = [
-        {"n": configuration.get("autoencoder", configuration)["n"]} | configuration
-        for configuration in (result.record["configuration"] for result in results)
-    ]
+def _parameters(run: Run) -> dict:
+    """The fields of a run; of a classifier also what it has of its encoder."""
+    own = asdict(run)
+    encoder = own.pop("autoencoder", {})
+    return {name: encoder[name] for name in ("n", "all_pixels") if name in encoder} | own
+
+
+def _training(results: list[Result], runs: list[dict], labels: dict[str, str]) -> dict[str, str]:
+    """How many runs, their parameters, the seconds that each took and the minutes of all."""
     rows = {
-        label: _together(configuration[name] for configuration in configurations)
-        for name, label in _PARAMETERS.items()
+        label: _together(words.get(run[name], run[name]) for run in runs if name in run) or "—"
+        for name, label in labels.items()
+        for words in [{True: "sí", False: "no"} if name in _CHOICES else {}]
     }
     seconds = [round(result.record["seconds"]) for result in results]
-    return rows | {"Duración (s)": _together({min(seconds), max(seconds)}, " a ")}
+    return {
+        "Corridas": str(len(results)),
+        **rows,
+        "Duración (s)": _together({min(seconds), max(seconds)}, " a "),
+        "Duración total (min)": f"{sum(seconds) / 60:.0f}",
+    }
 
 
 def _together(values: Iterable, between: str = ", ") -> str:
