@@ -242,7 +242,7 @@ def test_frozen_encoder_stays_as_it_was_and_the_last_layer_learns(few):
     autoencoder = untrained(TINY)
     before = weights(autoencoder.encoder).clone()
     run = replace(TINY_CLASSIFIER, frozen=True)
-    model, history, _ = train_classifier(run, autoencoder, few, CPU)
+    model, *_ = train_classifier(run, autoencoder, few, CPU)
     assert torch.equal(weights(model.encoder), before)
     assert torch.equal(weights(autoencoder.encoder), before)
     tuned, *_ = train_classifier(TINY_CLASSIFIER, autoencoder, few, CPU)

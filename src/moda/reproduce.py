@@ -38,39 +38,19 @@ def repeated(seeds: int, autoencoder: dict | None = None, **classifier) -> list[
     ]
 
 
-# Scores as the last layer gives them, and the model with all its corrections.
+# Scores as the last layer gives them.
 PLAIN = {"dropout": 0.0, "output_relu": False}
-WHOLE = {"output_dropout": False, "all_pixels": True}
 # Labelled images, and for how many epochs: with few images an epoch has few steps.
 LABELS = {100: 300, 1000: 100, 10_000: 40, 50_000: 30}
 STARTS = [{}, {"frozen": True}, {"pretrained": False}]
 OUTPUTS = [{}, {"dropout": 0.0}, {"output_relu": False}, PLAIN]
-SETTINGS = [
-    {"batch_size": 32},
-    {"batch_size": 128},
-    {"batch_size": 256},
-    {"learning_rate": 3e-4},
-    {"learning_rate": 3e-3},
-]
 # What each notebook shows, by its number.
 CHAPTERS: dict[int, list[Run]] = {
     3: [*AVERAGED, COMPARED[0].autoencoder],
     4: [COMPARED[0]],
     5: [COMPARED[0]],
     6: [*COMPARED, *PASSED_OVER],
-    7: [
-        *AVERAGED,
-        *repeated(5),
-        *repeated(5, frozen=True),
-        *(run for changed in SETTINGS for run in repeated(3, changed, **changed)),
-        *(run.autoencoder for run in repeated(5, {"output_dropout": False})),
-    ],
     8: [COMPARED[0].autoencoder],
-    9: [
-        *COMPARED,
-        *(run for power in range(1, 9) for run in repeated(5, {"n": 2**power})),
-        *(run for n in paper.ACCURACY for run in repeated(5, {"n": n}, **PLAIN)),
-    ],
     10: [
         run
         for start in STARTS
@@ -83,14 +63,6 @@ CHAPTERS: dict[int, list[Run]] = {
         *(run for changed in OUTPUTS for run in repeated(5, **changed)),
     ],
     12: [COMPARED[0]],
-    13: [
-        *repeated(5),
-        *repeated(5, dropout=0.0),
-        *repeated(5, **PLAIN),
-        *repeated(5, {"output_dropout": False}, **PLAIN),
-        *repeated(5, WHOLE, **PLAIN),
-        *repeated(5, WHOLE | {"decay": True}, **PLAIN, decay=True),
-    ],
 }
 
 
