@@ -37,7 +37,7 @@ def names(path: Path) -> str:
 
 def test_every_notebook_is_a_pair():
     assert [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))] == [path.stem for path in SOURCES]
-    assert len(SOURCES) == 11
+    assert len(SOURCES) == 10
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=names)
@@ -148,7 +148,6 @@ def test_executing_twice_gives_the_same_file(tmp_path):
         ("05-matriz-de-confusion", "device", "tpu", "«auto», «cpu», «cuda» o «mps»"),
         ("06-comparacion-de-n", "ns", "[0]", "un entero mayor o igual que 1"),
         ("08-pixeles-que-faltan", "n", 0, "un entero mayor o igual que 1"),
-        ("10-sirve-preentrenar", "sizes", "[100, 50001]", "cada uno un entero de 1 a 50000"),
         ("11-relu-y-dropout-en-la-salida", "seeds", "[]", "una lista de valores distintos"),
         ("12-espacio-latente", "learning_rate", 0, "un número mayor que 0"),
         ("articulo-y-reproduccion", "seed", -1, "un entero mayor o igual que 0"),
@@ -215,7 +214,6 @@ def test_reruns_of_the_other_notebooks_train_and_finish(empty_runs, tmp_path):
     rerun("06-comparacion-de-n", tmp_path / "06.ipynb", {**short, "ns": "[2, 3]", "seeds": "[0, 1]"})
     few = {"autoencoder_epochs": 1, "train_size": 300, "seeds": "[0, 1]"}
     rerun("08-pixeles-que-faltan", tmp_path / "08.ipynb", {**small, "n": 2, "epochs": 1})
-    rerun("10-sirve-preentrenar", tmp_path / "10.ipynb", {**few, "sizes": "[20, 40]", "epochs": 1, "n": 4})
     rerun("11-relu-y-dropout-en-la-salida", tmp_path / "11.ipynb", {**few, "epochs": 1})
     rerun("12-espacio-latente", tmp_path / "12.ipynb", {**short, "n": 2, "seed": 0})
     # Two averaged and one final autoencoder; then 2 x 2 pairs, one of them trained by notebook 05.

@@ -40,9 +40,6 @@ def repeated(seeds: int, autoencoder: dict | None = None, **classifier) -> list[
 
 # Scores as the last layer gives them.
 PLAIN = {"dropout": 0.0, "output_relu": False}
-# Labelled images, and for how many epochs: with few images an epoch has few steps.
-LABELS = {100: 300, 1000: 100, 10_000: 40, 50_000: 30}
-STARTS = [{}, {"frozen": True}, {"pretrained": False}]
 OUTPUTS = [{}, {"dropout": 0.0}, {"output_relu": False}, PLAIN]
 # What each notebook shows, by its number.
 CHAPTERS: dict[int, list[Run]] = {
@@ -51,12 +48,6 @@ CHAPTERS: dict[int, list[Run]] = {
     5: [COMPARED[0]],
     6: [*COMPARED, *PASSED_OVER],
     8: [COMPARED[0].autoencoder],
-    10: [
-        run
-        for start in STARTS
-        for size, epochs in LABELS.items()
-        for run in repeated(3, train_size=size, epochs=epochs, **start, **PLAIN)
-    ],
     11: [
         COMPARED[0],
         *PASSED_OVER,
