@@ -90,7 +90,7 @@ def test_it_begins_with_a_cover_and_the_contents(pdf, chapters):
     contents = "".join(contents)
     assert letters("Autoencoder y clasificador convolucional Una reproducción abierta") in cover
     assert contents.startswith("Índice")
-    for title in ("Presentación", "Cuadernos", "Cierre", *chapters):
+    for title in ("Presentación", "Cuadernos", "Más allá del artículo", "Cierre", *chapters):
         assert letters(title) in contents
 
 

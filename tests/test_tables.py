@@ -96,10 +96,12 @@ def test_provenance_tells_what_is_common_once_and_what_differs_as_a_range(shown)
 
 
 def test_provenance_lists_what_differs(shown):
-    autoencoders = [result(AutoencoderRun(n=n)) for n in (256, 64, 64)]
+    rates = {256: 1e-3, 64: 3e-4, 63: 3e-3}
+    autoencoders = [result(AutoencoderRun(n=n, learning_rate=rate)) for n, rate in rates.items()]
     classifier = result(ClassifierRun(AutoencoderRun(n=9), epochs=3), device="NVIDIA L4", date="2026-11-25")
     rows, line = provenance(shown, {"Autoencoders": autoencoders, "Clasificador": [classifier]})
-    assert rows["N"] == ["64, 256", "9"]
+    assert rows["N"] == ["63, 64, 256", "9"]
+    assert rows["Tasa de aprendizaje"] == ["0.0003, 0.001, 0.003", "0.001"]
     assert rows["Épocas"] == ["15", "3"]
     assert "NVIDIA L4 (x86_64), hilos: 1, cpu (x86_64), hilos: 1" in line
     assert "Fecha: 2026-11-24, 2026-11-25" in line

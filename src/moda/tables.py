@@ -150,7 +150,8 @@ def _training(results: list[Result], runs: list[dict], labels: dict[str, str]) -
 def _together(values: Iterable, between: str = ", ") -> str:
     """The different ones among `values`, in order; of whole numbers in a row only the first and the last."""
     values = sorted(set(values))
-    if len(values) > 2 and values == list(range(values[0], values[0] + len(values))):
+    whole = all(isinstance(value, int) for value in values)
+    if len(values) > 2 and whole and values == list(range(values[0], values[0] + len(values))):
         values, between = [values[0], values[-1]], " a "
     return between.join(map(str, values))
 
