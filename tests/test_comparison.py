@@ -92,3 +92,8 @@ def test_mcnemar_counts_the_images_that_one_gets_right_and_the_other_does_not():
 def test_pairs_needed_are_those_of_the_tables(effect, pairs):
     """Cohen (1988): a paired t test at 5 %, power 80 %."""
     assert pairs_needed(effect, 1.0) == pairs_needed(-2 * effect, 2.0) == pairs
+
+
+def test_no_number_of_pairs_finds_nothing():
+    assert pairs_needed(0.0, 1.0) == np.inf
+    assert pairs_needed(5.0, 1.0) == 3

@@ -1,14 +1,15 @@
 """What the notebooks hand to the book: numbered tables, and numbers for the prose of any page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 from IPython.display import display
 from myst_nb import glue
 
 from moda import data
-from moda.comparison import within
+from moda.comparison import interval, within
 from moda.parameters import Run
 from moda.store import RECIPE, Result
 
@@ -68,6 +69,12 @@ def verdicts(rows: list[tuple[str, float, float, str, float]]) -> pd.DataFrame:
         "dentro" if within(ours - reported, margin) else "fuera" for _, reported, ours, _, margin in rows
     ]
     return table
+
+
+def estimate(values: Sequence[float], form: str) -> str:
+    """The mean of what several seeds gave, and half of its 95 % interval; one value stands alone."""
+    half = f" ± {interval(values):{form}}" if len(values) > 1 else ""
+    return f"{np.mean(values):{form}}{half}"
 
 
 # How the book calls the parameters of a run.
