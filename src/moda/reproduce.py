@@ -43,6 +43,8 @@ PLAIN = {"dropout": 0.0, "output_relu": False}
 OUTPUTS = [{}, {"dropout": 0.0}, {"output_relu": False}, PLAIN]
 # What each notebook shows, by its number.
 CHAPTERS: dict[int, list[Run]] = {
+    1: [],
+    2: [],
     3: [*AVERAGED, COMPARED[0].autoencoder],
     4: [COMPARED[0]],
     5: [COMPARED[0]],
@@ -60,7 +62,7 @@ CHAPTERS: dict[int, list[Run]] = {
 def needed(chapters: Iterable[int]) -> list[Run]:
     """The runs of some notebooks, each once, and before a classifier what it builds on."""
     runs = {}
-    for run in (run for chapter in chapters for run in CHAPTERS.get(chapter, [])):
+    for run in (run for chapter in chapters for run in CHAPTERS[chapter]):
         if isinstance(run, ClassifierRun) and run.pretrained:
             runs[run.autoencoder] = None
         runs[run] = None
