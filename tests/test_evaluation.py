@@ -9,12 +9,14 @@ from moda.evaluation import (
     autoencoder_metrics,
     calibration_error,
     classifier_metrics,
+    codes,
     confusion_matrix,
     dead_classes,
     measure_on_test,
     precision_recall,
     predict,
     reconstruct,
+    regression,
     reliability,
     row_percentages,
     scores,
@@ -153,3 +155,17 @@ def test_what_is_stored_of_a_classifier(classifier, images):
     assert measured["calibration_error"] == calibration_error(given, images.labels)
     assert measured["dead_classes"] == len(dead_classes(given))
     assert measured["loss_dropout"] == classifier_metrics(classifier, images, dropout=True)["loss"]
+
+
+def test_regression_finds_a_linear_map_also_where_inputs_repeat_each_other():
+    inputs = torch.rand(5000, 3)
+    inputs = torch.cat([inputs, inputs[:, :1], torch.zeros(5000, 1)], 1)
+    targets = inputs[:, :2] @ torch.tensor([[0.3], [0.2]]) + 0.1
+    assert torch.allclose(regression(inputs, targets, inputs[:9]).float(), targets[:9], atol=2e-3)
+    assert regression(inputs, targets * 10 - 4, inputs).aminmax() == (0.0, 1.0)
+
+
+def test_codes_are_those_of_the_evaluation_mode(autoencoder, images):
+    encoder = autoencoder.encoder.train()
+    given = codes(encoder, images)
+    assert torch.allclose(given, encoder.eval()(images.pixels), atol=1e-6)

@@ -86,7 +86,7 @@ def test_it_is_a_book_on_a4_with_its_title_author_and_language(pdf):
 
 
 def test_it_begins_with_a_cover_and_the_contents(pdf, chapters):
-    cover, *contents = (letters(page.extract_text()) for page in pdf.pages[:3])
+    cover, *contents = (letters(page.extract_text()) for page in pdf.pages[:4])
     contents = "".join(contents)
     assert letters("Autoencoder y clasificador convolucional Una reproducción abierta") in cover
     assert contents.startswith("Índice")

@@ -77,6 +77,21 @@ def scores(model: nn.Module, images: Images) -> Tensor:
         return torch.cat([model(batch.pixels) for batch in _batches(images)])
 
 
+def codes(encoder: nn.Module, images: Images) -> Tensor:
+    """The latent codes that an encoder gives the images: float32 (M, n), none below 0 (ReLU)."""
+    return scores(encoder, images)
+
+
+def regression(inputs: Tensor, targets: Tensor, new_inputs: Tensor) -> Tensor:
+    """What a linear regression of `targets` (M, k) on `inputs` (M, n) gives for `new_inputs`, cut to [0, 1].
+
+    A slight penalty makes it exist whatever the inputs are.
+    """
+    inputs, new_inputs = (F.pad(part.double(), (0, 1), value=1.0) for part in (inputs, new_inputs))
+    moments = inputs.T @ inputs + torch.eye(inputs.shape[1], dtype=torch.float64)
+    return (new_inputs @ torch.linalg.solve(moments, inputs.T @ targets.double())).clamp(0, 1)
+
+
 def predict(model: nn.Module, images: Images) -> Tensor:
     """The class of the highest score for each image, the first of them where several tie: int64 (M,)."""
     return scores(model, images).argmax(1)
