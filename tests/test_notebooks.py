@@ -46,6 +46,16 @@ def test_pair_holds_the_same_cells(source):
     assert jupytext.writes(notebook, "md:myst") == source.read_text(encoding="utf-8")
 
 
+PAGES = [*SOURCES, *sorted((PROJECT / "book").glob("*.md"))]
+
+
+@pytest.mark.parametrize("source", PAGES, ids=names)
+def test_no_line_of_prose_begins_with_a_sign_that_myst_takes_for_something_else(source):
+    """A line that begins with % is a comment, and one with + begins a list."""
+    lines = source.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if re.match(r"%|\+ ", line)] == []
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=names)
 def test_committed_notebook_is_executed_in_order_and_clean(source):
     notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)

@@ -134,5 +134,5 @@ def test_to_prose_hands_over_plain_values(monkeypatch, value):
 
 
 def test_estimate_has_an_interval_where_there_are_several_values():
-    assert tables.estimate([90.0, 91.0, 92.0], ".1f") == "91.0 ± 2.5"
+    assert tables.estimate([90.0, 91.0, 92.0], ".1f") == "91.0\u00a0±\u00a02.5"
     assert tables.estimate([90.123], ".1f") == "90.1"

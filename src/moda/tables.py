@@ -73,7 +73,7 @@ def verdicts(rows: list[tuple[str, float, float, str, float]]) -> pd.DataFrame:
 
 def estimate(values: Sequence[float], form: str) -> str:
     """The mean of what several seeds gave, and half of its 95 % interval; one value stands alone."""
-    half = f" ± {interval(values):{form}}" if len(values) > 1 else ""
+    half = f"\u00a0±\u00a0{interval(values):{form}}" if len(values) > 1 else ""
     return f"{np.mean(values):{form}}{half}"
 
 
