@@ -17,7 +17,6 @@ dropout probability). CUDA and MPS have no need of it.
 
 import copy
 import functools
-from itertools import pairwise
 
 import numpy as np
 import torch

@@ -63,6 +63,19 @@ class ClassifierRun:
 
 Run = AutoencoderRun | ClassifierRun
 
+# The paper's value of every field that its own runs do not have.
+OF_PAPER = {
+    item.name: item.default
+    for kind in (AutoencoderRun, ClassifierRun)
+    for item in fields(kind)
+    if item.metadata.get("beyond")
+}
+
+
+def origin(run: Run) -> AutoencoderRun | None:
+    """The run that has to be trained before `run`; None where it starts from random weights."""
+    return run.autoencoder if isinstance(run, ClassifierRun) and run.pretrained else None
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """The device called `name`; "auto" is the first there is of CUDA, Apple's MPS and the CPU."""
@@ -114,10 +127,7 @@ _RULES = {
     "learning_rate": (float, lambda v: 0 < v < math.inf, "un número mayor que 0"),
     "train_size": (int, lambda v: 1 <= v <= TRAIN_SIZE, f"un entero de 1 a {TRAIN_SIZE}"),
 }
-_RULES |= dict.fromkeys(
-    ["decay", "output_dropout", "all_pixels", "output_relu", "pretrained", "frozen"],
-    (bool, lambda v: True, "True o False"),
-)
+_RULES |= dict.fromkeys(OF_PAPER, (bool, lambda v: True, "True o False"))
 
 
 def _check(run: Run) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from moda import paper
-from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError, Run
+from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError, Run, origin
 from moda.runs import obtain_all
 from moda.store import REFERENCE_FOLDER, folder_name, read
 
@@ -63,8 +63,8 @@ def needed(chapters: Iterable[int]) -> list[Run]:
     """The runs of some notebooks, each once, and before a classifier what it builds on."""
     runs = {}
     for run in (run for chapter in chapters for run in CHAPTERS[chapter]):
-        if isinstance(run, ClassifierRun) and run.pretrained:
-            runs[run.autoencoder] = None
+        if origin(run):
+            runs[origin(run)] = None
         runs[run] = None
     return list(runs)
 
@@ -94,8 +94,8 @@ def compare(folder: Path, runs: list[Run] = EVERY) -> str:
         if run in runs
     ).round(4)
     same = sum(read(run, folder).history.equals(read(run, REFERENCE_FOLDER).history) for run in runs)
-    lines = [f"{same} of {len(runs)} runs equal the reference to the last digit."]
-    return "\n".join([table.to_string(index=False)] * (len(table) > 0) + lines)
+    line = f"{same} of {len(runs)} runs equal the reference to the last digit."
+    return line if table.empty else f"{table.to_string(index=False)}\n{line}"
 
 
 def adopt(folder: Path) -> None:

@@ -21,7 +21,7 @@ from safetensors.torch import save
 from moda import data, evaluation, training
 from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
-from moda.parameters import ClassifierRun, ParameterError, Run, choose_device
+from moda.parameters import ClassifierRun, ParameterError, Run, choose_device, origin
 from moda.progress import Progress
 from moda.store import LAYOUT, RECIPE, Result, folder_name, folders, kind, read, store, stored
 
@@ -46,7 +46,7 @@ def obtain_all(
     device = choose_device(device).type if not dask else device
     missing = [run for run in dict.fromkeys(runs) if not stored(run, weights)]
     classifiers = [run for run in missing if isinstance(run, ClassifierRun)]
-    encoders = dict.fromkeys(run.autoencoder for run in classifiers if run.pretrained)
+    encoders = dict.fromkeys(origin(run) for run in classifiers if origin(run))
     autoencoders = [run for run in encoders if not stored(run, weights=True)]
     autoencoders += [run for run in missing if run not in classifiers and run not in encoders]
     # First what classifiers build on, so that no two processes train the same autoencoder.
@@ -181,8 +181,7 @@ def _files(result: Result) -> dict[str, bytes]:
 
 def _autoencoder_of(run: Run) -> dict[str, bytes]:
     """What a classifier starts from, which its worker may not have."""
-    needed = isinstance(run, ClassifierRun) and run.pretrained
-    return _files(stored(run.autoencoder, weights=True)) if needed else {}
+    return _files(stored(origin(run), weights=True)) if origin(run) else {}
 
 
 # Random numbers and the number of threads belong to a whole process: a worker that has several
@@ -203,7 +202,7 @@ def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
     place = torch.device(device)
     checkpoint = _checkpoint(run, device)
     if isinstance(run, ClassifierRun):
-        autoencoder = stored(run.autoencoder, weights=True).model() if run.pretrained else None
+        autoencoder = stored(origin(run), weights=True).model() if origin(run) else None
         trained = training.train_classifier(run, autoencoder, dataset, place, checkpoint)
     else:
         trained = training.train_autoencoder(run, dataset, place, checkpoint)

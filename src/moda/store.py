@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from moda import data
 from moda.models import Autoencoder, Classifier, untrained
-from moda.parameters import AutoencoderRun, ClassifierRun, Run
+from moda.parameters import OF_PAPER, AutoencoderRun, ClassifierRun, Run
 
 # Raised by whoever changes what a configuration means (models, split, random stream, optimiser).
 RECIPE = 3
@@ -35,9 +35,9 @@ LAYOUT = torch.channels_last
 class Result:
     """What is stored of a run.
 
-    `history`: one row per epoch (see moda.training). `metrics`: test set, see
-    moda.evaluation.measure_on_test. `record`:
-    configuration, versions, device, threads and seconds of training.
+    `history`: one row per epoch (see moda.training). `metrics`: on the test set (see
+    moda.evaluation.measure_on_test). `record`: configuration, versions, device, threads and seconds of
+    training.
     """
 
     run: Run
@@ -71,21 +71,18 @@ def read(run: Run, root: Path) -> Result:
 
 def folder_name(run: Run) -> str:
     """The name of the run's folder: legible in front, and a hash of all that decides its result."""
-    described = {"run": _departures(run), "data": data.CHECKSUM, "recipe": RECIPE}
+    described = {"run": _departures(asdict(run)), "data": data.CHECKSUM, "recipe": RECIPE}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:10]
     return f"{kind(run)}-n{_encoder(run).n}-s{run.seed}-{digest}"
 
 
-def _departures(run: Run) -> dict:
-    """The run's fields; of those beyond the paper only what is not as in the paper."""
-    described = {}
-    for item in fields(run):
-        value = getattr(run, item.name)
-        if isinstance(value, AutoencoderRun):
-            value = _departures(value)
-        if not item.metadata.get("beyond") or value != item.default:
-            described[item.name] = value
-    return described
+def _departures(described: dict) -> dict:
+    """A run's fields; of those beyond the paper only what is not as in the paper."""
+    return {
+        name: _departures(value) if isinstance(value, dict) else value
+        for name, value in described.items()
+        if name not in OF_PAPER or value != OF_PAPER[name]
+    }
 
 
 def kind(run: Run) -> str:

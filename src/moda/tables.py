@@ -10,7 +10,7 @@ from myst_nb import glue
 
 from moda import data
 from moda.comparison import interval, within
-from moda.parameters import Run
+from moda.parameters import OF_PAPER, Run
 from moda.store import RECIPE, Result
 
 
@@ -87,14 +87,14 @@ _PARAMETERS = {
     "learning_rate": "Tasa de aprendizaje",
     "train_size": "Imágenes de entrenamiento",
 }
-# Those that are told only where a run departs from the paper, and the paper's value.
+# Those that are told only where a run departs from the paper.
 _CHOICES = {
-    "decay": ("Tasa decreciente", False),
-    "output_dropout": ("Dropout en la imagen", True),
-    "all_pixels": ("Capas que no pierden píxeles", False),
-    "output_relu": ("ReLU en los puntajes", True),
-    "pretrained": ("Codificador preentrenado", True),
-    "frozen": ("Codificador congelado", False),
+    "decay": "Tasa decreciente",
+    "output_dropout": "Dropout en la imagen",
+    "all_pixels": "Capas que no pierden píxeles",
+    "output_relu": "ReLU en los puntajes",
+    "pretrained": "Codificador preentrenado",
+    "frozen": "Codificador congelado",
 }
 
 
@@ -118,8 +118,8 @@ def provenance(groups: dict[str, list[Result]]) -> None:
     every = [run for of_group in runs.values() for run in of_group]
     labels = _PARAMETERS | {
         name: label
-        for name, (label, of_paper) in _CHOICES.items()
-        if any(run.get(name, of_paper) != of_paper for run in every)
+        for name, label in _CHOICES.items()
+        if any(run.get(name, OF_PAPER[name]) != OF_PAPER[name] for run in every)
     }
     table = pd.DataFrame({name: _training(groups[name], runs[name], labels) for name in groups})
     table = table.rename_axis("Entrenamiento").reset_index()
