@@ -21,7 +21,8 @@ from moda.evaluation import (
     row_percentages,
     scores,
 )
-from moda.models import Autoencoder, Classifier
+from moda.models import Autoencoder, Classifier, untrained
+from moda.parameters import AutoencoderRun, ClassifierRun
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,13 @@ def test_measuring_leaves_no_trace(autoencoder, images, dropout, training):
     assert torch.equal(torch.get_rng_state(), state)
     assert all(module.training is training for module in autoencoder.modules())
     assert torch.is_grad_enabled()
+
+
+def test_measuring_with_dropout_teaches_a_normalisation_nothing(images):
+    model = untrained(ClassifierRun(AutoencoderRun(n=4), revised=True))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    measure_on_test(model, images)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_confusion_matrix_has_the_true_class_in_rows():

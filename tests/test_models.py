@@ -181,3 +181,24 @@ def test_untrained_network_is_as_its_run_describes(run):
         assert encoder[2].p == 0.1 and model.decoder[-1].p == 0
     else:
         assert [type(layer) for layer in model.head] == [nn.Linear, nn.Dropout] and model.head[-1].p == 0
+
+
+def test_revised_classifier_has_fewer_parameters_and_uses_every_pixel():
+    torch.manual_seed(0)
+    revised = untrained(ClassifierRun(AutoencoderRun(n=32), revised=True)).eval()
+    paper = untrained(ClassifierRun())
+    count, most = (sum(p.numel() for p in model.parameters()) for model in (revised, paper))
+    assert count <= most
+    x = torch.rand(200, 1, 28, 28, requires_grad=True)
+    revised(x).square().sum().backward()
+    assert (x.grad.abs().sum((0, 1)) > 0).all()
+
+
+def test_revised_classifier_mirrors_by_chance_only_while_it_learns(images):
+    torch.manual_seed(0)
+    model = untrained(ClassifierRun(AutoencoderRun(n=4, dropout=0), 0.0, output_relu=False, revised=True))
+    many = images[:1].expand(40, -1, -1, -1)
+    assert len(model(many).unique(dim=0)) == 2
+    model.eval()
+    torch.testing.assert_close(model(images), model(images.flip(3)))
+    assert len(model(images).unique(dim=0)) == 20

@@ -37,7 +37,7 @@ def names(path: Path) -> str:
 
 def test_every_notebook_is_a_pair():
     assert [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))] == [path.stem for path in SOURCES]
-    assert len(SOURCES) == 10
+    assert len(SOURCES) == 14
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=names)
@@ -157,9 +157,13 @@ def test_executing_twice_gives_the_same_file(tmp_path):
         ("04-clasificador", "epochs", -1, "un entero mayor o igual que 1"),
         ("05-matriz-de-confusion", "device", "tpu", "«auto», «cpu», «cuda» o «mps»"),
         ("06-comparacion-de-n", "ns", "[0]", "un entero mayor o igual que 1"),
+        ("07-que-se-midio", "curve_epochs", 0, "un entero mayor o igual que 1"),
         ("08-pixeles-que-faltan", "n", 0, "un entero mayor o igual que 1"),
+        ("09-importa-n", "plain_ns", "[64, 64]", "una lista de valores distintos"),
+        ("10-sirve-preentrenar", "sizes", "[100, 50001]", "cada uno un entero de 1 a 50000"),
         ("11-relu-y-dropout-en-la-salida", "seeds", "[]", "una lista de valores distintos"),
         ("12-espacio-latente", "learning_rate", 0, "un número mayor que 0"),
+        ("13-corrigiendo-el-modelo", "seeds", "0.5", "una lista de valores distintos"),
         ("articulo-y-reproduccion", "seed", -1, "un entero mayor o igual que 0"),
     ],
 )
@@ -223,9 +227,13 @@ def test_reruns_of_the_other_notebooks_train_and_finish(empty_runs, tmp_path):
     rerun("05-matriz-de-confusion", tmp_path / "05.ipynb", {**short, "n": 2, "seed": 0})
     rerun("06-comparacion-de-n", tmp_path / "06.ipynb", {**short, "ns": "[2, 3]", "seeds": "[0, 1]"})
     few = {"autoencoder_epochs": 1, "train_size": 300, "seeds": "[0, 1]"}
+    rerun("07-que-se-midio", tmp_path / "07.ipynb", {**few, "curve_epochs": 7, "epochs": 1})
     rerun("08-pixeles-que-faltan", tmp_path / "08.ipynb", {**small, "n": 2, "epochs": 1})
+    rerun("09-importa-n", tmp_path / "09.ipynb", {**few, "ns": "[2, 3]", "plain_ns": "[3, 5]", "epochs": 1})
+    rerun("10-sirve-preentrenar", tmp_path / "10.ipynb", {**few, "sizes": "[20, 40]", "epochs": 1, "n": 4})
     rerun("11-relu-y-dropout-en-la-salida", tmp_path / "11.ipynb", {**few, "epochs": 1})
     rerun("12-espacio-latente", tmp_path / "12.ipynb", {**short, "n": 2, "seed": 0})
+    rerun("13-corrigiendo-el-modelo", tmp_path / "13.ipynb", {**few, "epochs": 1, "revised_epochs": 1})
     # Two averaged and one final autoencoder; then 2 x 2 pairs, one of them trained by notebook 05.
     trained = [folder.name for folder in empty_runs.iterdir() if not folder.name.startswith(".")]
     assert sum(name.startswith(("autoencoder-n3-s4", "autoencoder-n3-s5")) for name in trained) == 3

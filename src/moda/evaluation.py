@@ -159,6 +159,9 @@ def _mode(model: nn.Module, dropout: bool = False):
             if dropout:
                 torch.manual_seed(0)
             model.train(dropout)
+            for layer in model.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()  # or its averages would go on with the images that are measured
             yield
     finally:
         model.train(training)

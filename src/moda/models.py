@@ -1,4 +1,4 @@
-"""The paper's two networks, layer by layer (section II, appendix A)."""
+"""The paper's two networks, layer by layer (section II, appendix A), and the classifier of chapter 13."""
 
 import torch
 from torch import Tensor, nn
@@ -87,12 +87,49 @@ class Classifier(nn.Module):
         return self.head(self.encoder(x))
 
 
+class RevisedEncoder(nn.Sequential):
+    """Images (M, 1, 28, 28) to codes (M, n): three convolutions, batch normalisation, no pixel left out."""
+
+    def __init__(self, n: int = 32, dropout: float = 0.1):
+        def convolution(inputs: int, outputs: int, *pooling: nn.Module) -> list[nn.Module]:
+            layer, normalisation = nn.Conv2d(inputs, outputs, 3), nn.BatchNorm2d(outputs)
+            return [layer, normalisation, nn.ReLU(), *pooling, nn.Dropout(dropout)]
+
+        super().__init__(
+            *convolution(1, 32, nn.MaxPool2d(2)),  # 32 x 13 x 13
+            *convolution(32, 48, nn.MaxPool2d(3, stride=2)),  # 48 x 5 x 5
+            *convolution(48, 48),  # 48 x 3 x 3
+            nn.Flatten(),
+            nn.Linear(48 * 3 * 3, n),
+            nn.ReLU(),
+        )
+        self.n = n
+
+
+class RevisedClassifier(Classifier):
+    """Chapter 13: in training sees each image as it is or mirrored, by chance; later takes the mean of both."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mirrored = x.flip(3)
+        if self.training:
+            chance = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
+            return super().forward(torch.where(chance, mirrored, x))
+        return (super().forward(x) + super().forward(mirrored)) / 2
+
+
 def untrained(run: Run) -> Autoencoder | Classifier:
     """The network that `run` describes, as it is initialised."""
     if isinstance(run, ClassifierRun):
         of = run.autoencoder
-        return Classifier(Encoder(of.n, of.dropout, of.all_pixels), run.dropout, run.output_relu)
+        encoder = RevisedEncoder(of.n, of.dropout) if run.revised else Encoder(of.n, of.dropout, of.all_pixels)
+        return classifier(encoder, run)
     return Autoencoder(run.n, run.dropout, run.output_dropout, run.all_pixels)
+
+
+def classifier(encoder: nn.Module, run: ClassifierRun) -> Classifier:
+    """The classifier that `run` describes on this encoder (not copied), its last layer as it is initialised."""
+    kind = RevisedClassifier if run.revised else Classifier
+    return kind(encoder, run.dropout, run.output_relu)
 
 
 @torch.no_grad()

@@ -56,6 +56,7 @@ class ClassifierRun:
     output_relu: bool = _beyond(True)  # on the scores
     pretrained: bool = _beyond(True)  # otherwise only the sizes of `autoencoder` count
     frozen: bool = _beyond(False)  # the encoder stays as it was
+    revised: bool = _beyond(False)  # chapter 13's network, from random weights; of `autoencoder` n and dropout
 
     def __post_init__(self):
         _check(self)
@@ -74,7 +75,8 @@ OF_PAPER = {
 
 def origin(run: Run) -> AutoencoderRun | None:
     """The run that has to be trained before `run`; None where it starts from random weights."""
-    return run.autoencoder if isinstance(run, ClassifierRun) and run.pretrained else None
+    pretrained = isinstance(run, ClassifierRun) and run.pretrained and not run.revised
+    return run.autoencoder if pretrained else None
 
 
 def choose_device(name: str = "auto") -> torch.device:

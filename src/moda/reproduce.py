@@ -38,8 +38,15 @@ def repeated(seeds: int, autoencoder: dict | None = None, **classifier) -> list[
     ]
 
 
-# Scores as the last layer gives them.
+# Scores as the last layer gives them, and layers that reach every pixel.
 PLAIN = {"dropout": 0.0, "output_relu": False}
+WHOLE = {"output_dropout": False, "all_pixels": True}
+# Chapter 13's own network.
+REVISED = {"revised": True, "decay": True, "learning_rate": 2e-3, "epochs": 20, **PLAIN}
+SETTINGS = [{"batch_size": size} for size in (32, 128, 256)] + [{"learning_rate": 3e-4}]
+# Labelled images, and for how many epochs: with few images an epoch has few steps.
+LABELS = {100: 300, 1000: 100, 10_000: 40, 50_000: 30}
+STARTS = [{}, {"frozen": True}, {"pretrained": False}]
 OUTPUTS = [{}, {"dropout": 0.0}, {"output_relu": False}, PLAIN]
 # What each notebook shows, by its number.
 CHAPTERS: dict[int, list[Run]] = {
@@ -49,13 +56,41 @@ CHAPTERS: dict[int, list[Run]] = {
     4: [COMPARED[0]],
     5: [COMPARED[0]],
     6: [*COMPARED, *PASSED_OVER],
+    7: [
+        *AVERAGED,
+        COMPARED[0],
+        *PASSED_OVER,
+        *repeated(5),
+        *repeated(5, frozen=True),
+        *(run for changed in SETTINGS for run in repeated(3, changed, **changed)),
+        *(run.autoencoder for run in repeated(5, {"output_dropout": False})),
+    ],
     8: [COMPARED[0].autoencoder],
+    9: [
+        *COMPARED,
+        *(run for n in (16, *paper.ACCURACY) for run in repeated(5, {"n": n})),
+        *(run for n in (64, 128) for run in repeated(5, {"n": n}, **PLAIN)),
+    ],
+    10: [
+        run
+        for start in STARTS
+        for size, epochs in LABELS.items()
+        for run in repeated(3, train_size=size, epochs=epochs, **start, **PLAIN)
+    ],
     11: [
         COMPARED[0],
         *PASSED_OVER,
         *(run for changed in OUTPUTS for run in repeated(5, **changed)),
     ],
     12: [COMPARED[0]],
+    13: [
+        *repeated(5),
+        *repeated(5, dropout=0.0),
+        *repeated(5, **PLAIN),
+        *repeated(5, {"output_dropout": False}, **PLAIN),
+        *repeated(5, WHOLE, **PLAIN),
+        *repeated(5, {"n": 32, "dropout": 0.1}, **REVISED),
+    ],
 }
 
 
@@ -71,7 +106,12 @@ def needed(chapters: Iterable[int]) -> list[Run]:
 
 EVERY = [TINY.autoencoder, TINY, *needed(CHAPTERS)]
 # Those whose networks the book itself uses.
-WITH_WEIGHTS = needed([4, 6]) + [repeated(5, **PLAIN)[SEED]]
+WITH_WEIGHTS = [
+    *needed([4, 6]),
+    repeated(5, **PLAIN)[SEED],
+    *(run.autoencoder for run in repeated(5)),
+    repeated(1, WHOLE, **PLAIN)[0].autoencoder,
+]
 
 
 def compare(folder: Path, runs: list[Run] = EVERY) -> str:

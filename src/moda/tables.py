@@ -95,6 +95,7 @@ _CHOICES = {
     "output_relu": "ReLU en los puntajes",
     "pretrained": "Codificador preentrenado",
     "frozen": "Codificador congelado",
+    "revised": "Red del capítulo 13",
 }
 
 

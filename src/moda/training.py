@@ -20,8 +20,8 @@ from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
 from moda.evaluation import autoencoder_metrics, classifier_metrics
 from moda.fast import accelerate, flatten
-from moda.models import Autoencoder, Classifier, untrained
-from moda.parameters import AutoencoderRun, ClassifierRun
+from moda.models import Autoencoder, Classifier, classifier, untrained
+from moda.parameters import AutoencoderRun, ClassifierRun, origin
 
 # The training set's own loss is measured on as many images as the validation set has.
 EVALUATED = 10_000
@@ -62,15 +62,12 @@ def train_classifier(
 ) -> Training:
     """Trains a classifier on a copy of the autoencoder's encoder, which it goes on training.
 
-    A run that is not `pretrained` starts from a random encoder, and takes no autoencoder; in one that is
+    A run without an origin starts from a random encoder, and takes no autoencoder; in one that is
     `frozen` only the last layer learns. The loss is the cross entropy (Eq. 2). `checkpoint` is as in
     train_autoencoder.
     """
     with _seeded(run.seed):
-        if run.pretrained:
-            model = Classifier(deepcopy(autoencoder.encoder), run.dropout, run.output_relu)
-        else:
-            model = untrained(run)
+        model = classifier(deepcopy(autoencoder.encoder), run) if origin(run) else untrained(run)
         model.encoder.requires_grad_(not run.frozen)
         learner = Learner(model, classification_loss, run, device)
         return _fit(learner, classifier_metrics, run, data, checkpoint)
