@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from moda.fast import Block, Chain, Dropout, accelerate, drop_, flatten
-from moda.models import Autoencoder, Classifier, Encoder
+from moda.models import Autoencoder, Classifier, Encoder, RevisedClassifier, RevisedEncoder
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
 # Layers of every kind, with the shape of an input; those of the models, and smaller ones.
@@ -50,6 +50,22 @@ def test_same_function_and_gradients(fashion_mnist, training, dropout):
         got = outputs_and_gradients(accelerate(model).train(training), x)
         for one, other in zip(got, expected, strict=True):
             assert (one - other).abs().max() <= 1e-5 * other.abs().max()
+
+
+def test_revised_classifier_is_the_same_and_keeps_one_normalisation(fashion_mnist):
+    torch.manual_seed(0)
+    model = RevisedClassifier(RevisedEncoder(8, dropout=0.0), 0.0, output_relu=False)
+    twin = accelerate(model)
+    x = fashion_mnist.test[:30].pixels
+    results = []
+    for one in (model, twin):
+        averages = model.encoder[1].running_mean.clone()
+        torch.manual_seed(1)  # of the mirrored images
+        results.append(outputs_and_gradients(one.train(), x))
+        assert (model.encoder[1].running_mean != averages).any()
+    for one, other in zip(*results, strict=True):
+        # A bias before a normalisation has no gradient but that of rounding.
+        assert (one - other).abs().max() <= 1e-4 * other.abs().max() + 5e-6
 
 
 def test_same_parameters():
