@@ -77,7 +77,7 @@ def test_figures_1_to_7_are_the_papers_and_the_others_follow(pages):
 
 def test_every_image_says_what_it_shows(pages):
     images = [image for page in pages.values() for image in page.select("article img")]
-    assert len(images) == 19
+    assert len(images) == 28
     assert all(len(image["alt"]) > 80 for image in images)
 
 
