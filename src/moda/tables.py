@@ -136,7 +136,8 @@ def _parameters(run: Run) -> dict:
     """The fields of a run; of a classifier also what it has of its encoder."""
     own = asdict(run)
     encoder = own.pop("autoencoder", {})
-    return {name: encoder[name] for name in ("n", "all_pixels") if name in encoder} | own
+    told = ("n",) if own.get("revised") else ("n", "all_pixels")
+    return {name: encoder[name] for name in told if name in encoder} | own
 
 
 def _training(results: list[Result], runs: list[dict], labels: dict[str, str]) -> dict[str, str]:
