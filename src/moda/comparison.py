@@ -90,6 +90,6 @@ def pairs_needed(difference: float, deviation: float, power: float = 0.8) -> flo
     pairs = max(2, math.floor(((stats.norm.ppf(0.975) + stats.norm.ppf(power)) / effect) ** 2))
     while True:
         limit, shift = stats.t.ppf(0.975, pairs - 1), effect * pairs**0.5
-        if stats.nct.sf(limit, pairs - 1, shift) + stats.nct.cdf(-limit, pairs - 1, shift) >= power:
+        if stats.nct.sf(limit, pairs - 1, shift) >= power:  # the other tail is nothing by then
             return pairs
         pairs += 1
