@@ -95,4 +95,5 @@ def test_pairs_needed_are_those_of_the_tables(effect, pairs):
 
 
 def test_no_number_of_pairs_finds_nothing():
-    assert pairs_needed(0.0, 1.0) == np.inf    assert pairs_needed(5.0, 1.0) == pairs_needed(8.96, 1.0) == 3
+    assert pairs_needed(0.0, 1.0) == np.inf
+    assert pairs_needed(5.0, 1.0) == pairs_needed(8.96, 1.0) == 3
