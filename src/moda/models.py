@@ -107,7 +107,7 @@ class RevisedEncoder(nn.Sequential):
 
 
 class RevisedClassifier(Classifier):
-    """Chapter 13: in training sees each image as it is or mirrored, by chance; later takes the mean of both."""
+    """In training sees each image as it is or mirrored, by chance; later takes the mean of both scores."""
 
     def forward(self, x: Tensor) -> Tensor:
         mirrored = x.flip(3)
