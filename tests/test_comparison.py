@@ -81,6 +81,11 @@ def test_paired_difference_takes_out_what_the_pairs_share():
     assert paired(others, ones).mean == pytest.approx(-1.0)
 
 
+@pytest.mark.parametrize("ones, others", [([], []), ([1.0], [2.0]), ([1.0, 2.0], [2.0, 3.0])])
+def test_pairs_without_a_spread_tell_no_difference(ones, others):
+    assert paired(ones, others) is None
+
+
 def test_mcnemar_counts_the_images_that_one_gets_right_and_the_other_does_not():
     ones = np.array([True] * 10 + [False] * 2 + [True] * 50)
     others = np.array([False] * 10 + [True] * 2 + [True] * 50)

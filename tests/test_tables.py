@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from moda import data, tables
+from moda.comparison import Difference
 from moda.parameters import AutoencoderRun, ClassifierRun, Run
 from moda.store import RECIPE, Result
 
@@ -131,6 +132,19 @@ def test_to_prose_hands_over_plain_values(monkeypatch, value):
     tables.to_prose(key=value)
     assert type(glued["key"]) in (float, int, str)
     assert glued["key"] == value
+
+
+def test_differences_and_their_tests_are_dashes_where_there_are_none():
+    assert tables.difference(Difference(-0.5, 0.25, 0.01), ".1f") == "-0.5\u00a0±\u00a00.2"
+    assert tables.difference(None, ".1f") == tables.p_value(None) == "—"
+    assert tables.p_value(0.01234, "= ") == "= 0.0123"
+    assert tables.p_value(1e-5, "= ") == "< 0.0001"
+
+
+def test_more_than_1000_pairs_are_not_counted():
+    assert tables.pairs(0.5, 1.0) == "34"
+    assert tables.pairs(0.0887, 1.0) == "1000"
+    assert tables.pairs(0.0886, 1.0) == tables.pairs(0.0, 1.0) == "más de 1000"
 
 
 def test_estimate_has_an_interval_where_there_are_several_values():

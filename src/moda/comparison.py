@@ -66,9 +66,14 @@ class Difference(NamedTuple):
     p: float
 
 
-def paired(ones: Sequence[float], others: Sequence[float]) -> Difference:
-    """`others` less `ones`, pair by pair (such as the seeds that two configurations share): paired t test."""
+def paired(ones: Sequence[float], others: Sequence[float]) -> Difference | None:
+    """`others` less `ones`, pair by pair (such as the seeds that two configurations share): paired t test.
+
+    None where the pairs show no spread: fewer than two of them, or all with the same difference.
+    """
     differences = np.subtract(others, ones)
+    if len(differences) < 2 or np.ptp(differences) <= 1e-9:
+        return None
     return Difference(differences.mean(), interval(differences), stats.ttest_rel(others, ones).pvalue)
 
 

@@ -90,7 +90,7 @@ class Classifier(nn.Module):
 class RevisedEncoder(nn.Sequential):
     """Images (M, 1, 28, 28) to codes (M, n): three convolutions, batch normalisation, no pixel left out."""
 
-    def __init__(self, n: int = 32, dropout: float = 0.1):
+    def __init__(self, n: int, dropout: float):
         def convolution(inputs: int, outputs: int, *pooling: nn.Module) -> list[nn.Module]:
             layer, normalisation = nn.Conv2d(inputs, outputs, 3), nn.BatchNorm2d(outputs)
             return [layer, normalisation, nn.ReLU(), *pooling, nn.Dropout(dropout)]

@@ -30,11 +30,11 @@ PASSED_OVER = [ClassifierRun(seed=seed) for seed in range(SEED)]
 TINY = ClassifierRun(AutoencoderRun(n=16, epochs=2, train_size=2000), epochs=2, train_size=2000)
 
 
-def repeated(seeds: int, autoencoder: dict | None = None, **classifier) -> list[ClassifierRun]:
+def repeated(seeds: Iterable[int], autoencoder: dict | None = None, **classifier) -> list[ClassifierRun]:
     """Classifiers, each on an autoencoder of its own seed; what they and it have that is not the paper's."""
     return [
         ClassifierRun(AutoencoderRun(seed=seed, **(autoencoder or {})), seed=seed, **classifier)
-        for seed in range(seeds)
+        for seed in seeds
     ]
 
 
@@ -42,6 +42,7 @@ def repeated(seeds: int, autoencoder: dict | None = None, **classifier) -> list[
 PLAIN = {"dropout": 0.0, "output_relu": False}
 WHOLE = {"output_dropout": False, "all_pixels": True}
 # Chapter 13's own network.
+REVISED_ENCODER = {"n": 32, "dropout": 0.1}
 REVISED = {"revised": True, "decay": True, "learning_rate": 2e-3, "epochs": 20, **PLAIN}
 # Other settings of chapter 7, and with how many seeds.
 SETTINGS = {("batch_size", 32): 2, ("batch_size", 256): 2, ("learning_rate", 3e-4): 3}
@@ -61,40 +62,40 @@ CHAPTERS: dict[int, list[Run]] = {
         *AVERAGED,
         COMPARED[0],
         *PASSED_OVER,
-        *repeated(5),
-        *repeated(3, frozen=True),
+        *repeated(range(5)),
+        *repeated(range(3), frozen=True),
         *(
             run
             for (name, value), seeds in SETTINGS.items()
-            for run in repeated(seeds, {name: value}, **{name: value})
+            for run in repeated(range(seeds), {name: value}, **{name: value})
         ),
-        *(run.autoencoder for run in repeated(5, {"output_dropout": False})),
+        *(run.autoencoder for run in repeated(range(5), {"output_dropout": False})),
     ],
     8: [COMPARED[0].autoencoder],
     9: [
         *COMPARED,
-        *(run for n in paper.ACCURACY for run in repeated(5, {"n": n})),
-        *(run for n in (64, 128) for run in repeated(5, {"n": n}, **PLAIN)),
+        *(run for n in paper.ACCURACY for run in repeated(range(5), {"n": n})),
+        *(run for n in (64, 128) for run in repeated(range(5), {"n": n}, **PLAIN)),
     ],
     10: [
         run
         for start in STARTS
         for size, epochs in LABELS.items()
-        for run in repeated(3, train_size=size, epochs=epochs, **start, **PLAIN)
+        for run in repeated(range(3), train_size=size, epochs=epochs, **start, **PLAIN)
     ],
     11: [
         COMPARED[0],
         *PASSED_OVER,
-        *(run for changed in OUTPUTS for run in repeated(5, **changed)),
+        *(run for changed in OUTPUTS for run in repeated(range(5), **changed)),
     ],
     12: [COMPARED[0]],
     13: [
-        *repeated(5),
-        *repeated(5, dropout=0.0),
-        *repeated(5, **PLAIN),
-        *repeated(5, {"output_dropout": False}, **PLAIN),
-        *repeated(5, WHOLE, **PLAIN),
-        *repeated(5, {"n": 32, "dropout": 0.1}, **REVISED),
+        *repeated(range(5)),
+        *repeated(range(5), dropout=0.0),
+        *repeated(range(5), **PLAIN),
+        *repeated(range(5), {"output_dropout": False}, **PLAIN),
+        *repeated(range(5), WHOLE, **PLAIN),
+        *repeated(range(5), REVISED_ENCODER, **REVISED),
     ],
 }
 
@@ -113,9 +114,9 @@ EVERY = [TINY.autoencoder, TINY, *needed(CHAPTERS)]
 # Those whose networks the book itself uses.
 WITH_WEIGHTS = [
     *needed([4, 6]),
-    repeated(5, **PLAIN)[SEED],
-    *(run.autoencoder for run in repeated(5)),
-    repeated(1, WHOLE, **PLAIN)[0].autoencoder,
+    repeated(range(5), **PLAIN)[SEED],
+    *(AutoencoderRun(seed=seed) for seed in range(1, 5)),
+    AutoencoderRun(**WHOLE),
 ]
 
 

@@ -9,7 +9,7 @@ from IPython.display import display
 from myst_nb import glue
 
 from moda import data
-from moda.comparison import interval, within
+from moda.comparison import Difference, interval, pairs_needed, within
 from moda.parameters import OF_PAPER, Run
 from moda.store import RECIPE, Result
 
@@ -75,6 +75,24 @@ def estimate(values: Sequence[float], form: str) -> str:
     """The mean of what several seeds gave, and half of its 95 % interval; one value stands alone."""
     half = f"\u00a0±\u00a0{interval(values):{form}}" if len(values) > 1 else ""
     return f"{np.mean(values):{form}}{half}"
+
+
+def difference(result: Difference | None, form: str) -> str:
+    """A mean difference between pairs and half of its 95 % interval; a dash where there is none."""
+    return f"{result.mean:+{form}}\u00a0±\u00a0{result.interval:{form}}" if result else "—"
+
+
+def p_value(p: float | None, equals: str = "") -> str:
+    """The p of a test as a table writes it or, with `equals`, the prose; a dash where there is none."""
+    if p is None:
+        return "—"
+    return "< 0.0001" if p < 0.0001 else f"{equals}{p:.4f}"
+
+
+def pairs(difference: float, deviation: float) -> str:
+    """How many pairs of runs a test needs (see moda.comparison.pairs_needed), which beyond 1000 are not told."""
+    count = pairs_needed(difference, deviation)
+    return str(count) if count <= 1000 else "más de 1000"
 
 
 # How the book calls the parameters of a run.
