@@ -44,8 +44,8 @@ WHOLE = {"output_dropout": False, "all_pixels": True}
 # Chapter 13's own network.
 REVISED_ENCODER = {"n": 32, "dropout": 0.1}
 REVISED = {"revised": True, "decay": True, "learning_rate": 2e-3, "epochs": 20, **PLAIN}
-# Other settings of chapter 7, and with how many seeds.
-SETTINGS = {("batch_size", 32): 2, ("batch_size", 256): 2, ("learning_rate", 3e-4): 3}
+# Other settings of chapter 7.
+SETTINGS = [{"batch_size": 32}, {"batch_size": 128}, {"batch_size": 256}, {"learning_rate": 3e-4}]
 # Labelled images, and for how many epochs: with few images an epoch has few steps.
 LABELS = {100: 300, 1000: 100, 10_000: 40, 50_000: 30}
 STARTS = [{}, {"frozen": True}, {"pretrained": False}]
@@ -64,24 +64,20 @@ CHAPTERS: dict[int, list[Run]] = {
         *PASSED_OVER,
         *repeated(range(5)),
         *repeated(range(3), frozen=True),
-        *(
-            run
-            for (name, value), seeds in SETTINGS.items()
-            for run in repeated(range(seeds), {name: value}, **{name: value})
-        ),
+        *(run for changed in SETTINGS for run in repeated(range(3), changed, **changed)),
         *(run.autoencoder for run in repeated(range(5), {"output_dropout": False})),
     ],
     8: [COMPARED[0].autoencoder],
     9: [
         *COMPARED,
-        *(run for n in paper.ACCURACY for run in repeated(range(5), {"n": n})),
-        *(run for n in (64, 128) for run in repeated(range(5), {"n": n}, **PLAIN)),
+        *(run for n in (2, 4, 8, 16, 32, 64, 128, 256) for run in repeated(range(5), {"n": n})),
+        *(run for n in (4, 16, 64, 128) for run in repeated(range(5), {"n": n}, **PLAIN)),
     ],
     10: [
         run
         for start in STARTS
         for size, epochs in LABELS.items()
-        for run in repeated(range(3), train_size=size, epochs=epochs, **start, **PLAIN)
+        for run in repeated(range(5), train_size=size, epochs=epochs, **start, **PLAIN)
     ],
     11: [
         COMPARED[0],
