@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,10 @@ import torch
 
 from moda import data
 from moda.data import PROJECT, FashionMNIST
+
+# A suite that runs in the background (`make test &`) inherits an ignored Ctrl-C, and so would the programs
+# that tests start in order to interrupt them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
