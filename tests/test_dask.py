@@ -28,8 +28,9 @@ class Cluster:
         for number in range(workers):
             self.add_worker(f"worker-{number}")
 
-    def add_worker(self, name: str) -> None:
+    def add_worker(self, name: str, *more: str) -> None:
         options = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory", str(self.folder)]
+        options += more
         self._start(name, ["worker", self.address, *options], "Registered to:")
 
     def _start(self, name: str, command: list[str], ready: str) -> str:

@@ -2,6 +2,8 @@
 
 import os
 import pty
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,8 @@ from moda.parameters import AutoencoderRun
 from moda.store import folder_name, read
 
 RUNS = [AutoencoderRun(n=2, epochs=4, seed=seed, train_size=2000) for seed in (0, 1)]
+# More of them in the environment's MODA_KILLS, to be sure.
+KILLS = int(os.environ.get("MODA_KILLS", "3"))
 SCRIPT = f"""
 import joblib
 joblib.cpu_count = lambda: 2
@@ -24,9 +28,9 @@ obtain_all({RUNS}, device="cpu")
 """
 
 
-def start(folder: Path, **options) -> subprocess.Popen:
+def start(folder: Path, script: str = SCRIPT, **options) -> subprocess.Popen:
     environment = os.environ | {"MODA_RUNS": str(folder)}
-    return subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, **options)
+    return subprocess.Popen([sys.executable, "-c", script], env=environment, **options)
 
 
 def wait_for(condition, seconds: float = 120) -> None:
@@ -75,11 +79,50 @@ def test_killed_in_the_middle_it_ends_as_if_nothing_had_happened(tmp_path, unint
     assert any(path.exists() for path in checkpoints)
 
     assert start(tmp_path).wait() == 0
-    assert {path.name for path in tmp_path.iterdir()} == {folder_name(run) for run in RUNS}
-    for run in RUNS:
-        one, other = (read(run, folder) for folder in (tmp_path, uninterrupted))
+    assert_same(tmp_path, uninterrupted)
+
+
+def assert_same(folder: Path, other: Path, runs: list[AutoencoderRun] = RUNS) -> None:
+    """`folder` holds these runs, each with the bytes that it has in `other`, and nothing else."""
+    assert {path.name for path in folder.iterdir()} == {folder_name(run) for run in runs}
+    for run in runs:
+        one, two = (read(run, place).folder for place in (folder, other))
         for name in ("history.csv", "metrics.json", "weights.safetensors"):
-            assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
+            assert (one / name).read_bytes() == (two / name).read_bytes()
+
+
+def test_run_is_the_same_whatever_is_trained_beside_it(tmp_path, uninterrupted):
+    """The second alone, after a kill that left only the first finished."""
+    first = folder_name(RUNS[0])
+    shutil.copytree(uninterrupted / first, tmp_path / first)
+    assert start(tmp_path).wait() == 0
+    assert_same(tmp_path, uninterrupted)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc")
+@pytest.mark.parametrize("runs", [RUNS[:1], RUNS], ids=["one run", "two at once"])
+def test_kills_at_any_moment_change_nothing(tmp_path, uninterrupted, monkeypatch, runs):
+    folder, shared = tmp_path / "runs", tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(shared))
+    script = SCRIPT.replace(str(RUNS), str(runs))
+    chance = random.Random(0)
+    for _ in range(KILLS):
+        begin = time.monotonic()
+        process = start(folder, script, stderr=subprocess.DEVNULL)
+        wait_for(lambda: folder.exists() or process.poll() is not None)
+        starting = time.monotonic() - begin
+        time.sleep(chance.uniform(0, starting))  # which trainings as short as these take about
+        children = workers_of(process.pid)
+        process.kill()
+        process.wait()
+        wait_for(lambda: all(status(pid)[0] == "Z" for pid in children))
+        if all((folder / folder_name(run)).exists() for run in runs):
+            assert_same(folder, uninterrupted, runs)
+            shutil.rmtree(folder)
+    assert start(folder, script).wait() == 0
+    assert_same(folder, uninterrupted, runs)
+    wait_for(lambda: not list(shared.iterdir()))  # what the processes shared
 
 
 def test_a_terminal_shows_every_run_and_the_whole(tmp_path):

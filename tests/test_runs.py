@@ -1,5 +1,8 @@
+import errno
 import json
+import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 import joblib
@@ -7,11 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
-from moda import data, evaluation, runs, store, training
+from moda import data, disk, evaluation, runs, store, training
+from moda.arithmetic import arithmetic
 from moda.models import Autoencoder, Classifier
 from moda.parameters import AutoencoderRun, ClassifierRun
 from moda.runs import obtain, obtain_all
-from moda.store import Result, folder_name
+from moda.store import Result, StoreError, folder_name
 
 ENCODER = AutoencoderRun(n=2, epochs=1, train_size=100)
 OTHER = replace(ENCODER, seed=1)
@@ -64,12 +68,14 @@ def test_trained_once_then_read(folder, few_images, no_training):
 def test_what_is_stored(folder, few, few_images):
     result = obtain(OTHER, device="cpu")
     assert names(folder) == {folder_name(OTHER)}
-    assert names(result.folder) == {"run.json", "history.csv", "metrics.json", "weights.safetensors"}
+    assert names(result.folder) == {*store.FILES, store.SUMS}
     record = json.loads((result.folder / "run.json").read_text())
     assert record == result.record
     assert AutoencoderRun(**record["configuration"]) == OTHER
     assert record["kind"] == "autoencoder" and record["device"] == "cpu"
     assert record["data_sha256"] == data.CHECKSUM and record["recipe"] == store.RECIPE
+    assert record["threads"] == 1 and record["arithmetic"] == arithmetic()
+    assert record["commit"] is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", record["commit"])
     _, history, _ = training.train_autoencoder(OTHER, few, torch.device("cpu"))
     pd.testing.assert_frame_equal(result.history, history, check_exact=True)
 
@@ -181,23 +187,93 @@ def test_interrupted_training_leaves_no_run(folder, few_images, monkeypatch, whe
     assert names(folder) == {folder_name(OTHER)}
 
 
-@pytest.mark.parametrize(
-    "file, content",
-    [("history.csv", ""), ("history.csv", "a,b\n1,2\n"), ("metrics.json", "{"), ("run.json", None)],
-    ids=["empty history", "another table", "half the metrics", "no record"],
-)
-def test_damaged_run(folder, few_images, file, content):
+@pytest.mark.parametrize("file", [*store.FILES, store.SUMS])
+@pytest.mark.parametrize("fault", ["changed", "shorter", "empty", "gone"])
+def test_any_change_of_a_stored_run_is_named(folder, few_images, file, fault):
     path = obtain(OTHER, device="cpu").folder / file
-    path.unlink()
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(RuntimeError, match="damaged") as error:
-        obtain(OTHER, device="cpu")
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    path.write_bytes({"changed": changed, "shorter": content[:middle], "empty": b"", "gone": b""}[fault])
+    if fault == "gone":
+        path.unlink()
+        if file == store.WEIGHTS:  # which need not be kept
+            assert obtain(OTHER, device="cpu", weights=False).folder == path.parent
+            return
+    with pytest.raises(StoreError, match="damaged") as error:
+        obtain(OTHER, device="cpu", weights=False)
     assert str(path.parent) in str(error.value) and "Delete the folder" in str(error.value)
+    assert file in str(error.value) or file == store.SUMS
+    with pytest.raises(StoreError, match="damaged"):
+        runs.table()
+
+
+def test_run_of_another_folder_is_not_accepted(folder, few_images):
+    obtain(OTHER, device="cpu").folder.rename(folder / folder_name(ENCODER))
+    with pytest.raises(StoreError, match="another configuration"):
+        obtain(ENCODER, device="cpu")
+
+
+def test_history_of_another_length_is_not_accepted(folder, few_images):
+    result = obtain(OTHER, device="cpu")
+    files = store.verified(result.folder)
+    store.store(result.folder, {**files, "history.csv": result.history.iloc[:0].to_csv().encode()})
+    with pytest.raises(StoreError, match="0 epochs of 1"):
+        obtain(OTHER, device="cpu")
+
+
+def test_training_that_diverges_names_run_and_epoch_and_leaves_nothing(folder, few_images):
+    run = replace(OTHER, learning_rate=1e30, epochs=3)
+    with pytest.raises(training.DivergenceError) as error:
+        obtain(run, device="cpu")
+    assert f"{run}" in str(error.value) and "en la época 1" in str(error.value)
+    assert names(folder) == set()
+
+
+@pytest.mark.parametrize("where", ["checkpoint", "storing"])
+def test_full_disk_is_said_and_costs_nothing_that_was_done(folder, few_images, monkeypatch, where):
+    """The disk is full for the second epoch's checkpoint; for one of the run's files."""
+    run, write, written = replace(OTHER, epochs=2), disk.write, []
+
+    def write_while_there_is_room(path, content):
+        written.append(path.name)
+        if len(written) == {"checkpoint": 2, "storing": 5}[where]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "write", write_while_there_is_room)
+        with pytest.raises(StoreError, match="No space left on device") as error:
+            obtain(run, device="cpu")
+    assert folder_name(run) in str(error.value) and "MODA_RUNS" in str(error.value)
+    assert names(folder) == {f".{folder_name(run)}.pt"}
+    again = obtain(run, device="cpu")
+    assert names(folder) == {folder_name(run)}
+    monkeypatch.setenv("MODA_RUNS", str(folder.with_name("elsewhere")))
+    assert_same(again, obtain(run, device="cpu"))
+
+
+def test_what_a_killed_process_left_of_storing_is_cleared(folder, few_images):
+    left_behind = folder / f".{folder_name(OTHER)}.partial"
+    left_behind.mkdir(parents=True)
+    (left_behind / "run.json").write_text("{")
+    obtain(OTHER, device="cpu")
+    assert names(folder) == {folder_name(OTHER)}
+
+
+def test_several_that_obtain_the_same_run_train_it_once(folder, few_images, monkeypatch):
+    trained = runs._trained
+    times = []
+    monkeypatch.setattr(runs, "_trained", lambda *of: times.append(1) or trained(*of))
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: obtain(OTHER, device="cpu"), range(3)))
+    assert len(times) == 1
+    assert_same(results[0], results[2])
+    assert names(folder) == {folder_name(OTHER)}
 
 
 def test_reading_what_is_not_there(tmp_path):
-    with pytest.raises(RuntimeError, match="missing") as error:
+    with pytest.raises(StoreError, match="missing") as error:
         store.read(OTHER, tmp_path)
     assert str(tmp_path / folder_name(OTHER)) in str(error.value)
 

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 
 import pandas as pd
@@ -173,7 +174,7 @@ class Interrupting(Checkpoint):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    return Checkpoint(tmp_path / "state.pt", {"threads": 1})
+    return Checkpoint(tmp_path / "state.pt", {"arithmetic": "portable"})
 
 
 @pytest.mark.parametrize("kind", ["autoencoder", "classifier"])
@@ -195,20 +196,35 @@ def test_interrupted_training_ends_as_the_uninterrupted_one(few, checkpoint, kin
 
 
 def test_checkpoint_of_other_conditions_is_left_alone(few, checkpoint):
-    """Another number of threads adds in another order: the result would be neither's."""
+    """Another processor may add in another order: the result would be neither's."""
     with pytest.raises(Interrupted):
-        train_autoencoder(TINY, few, CPU, Interrupting(checkpoint.path, {"threads": 2}))
+        train_autoencoder(TINY, few, CPU, Interrupting(checkpoint.path, {"arithmetic": "native AVX512"}))
     assert checkpoint.load() is None
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])
-def test_checkpoint_that_is_not_whole(checkpoint, content):
-    checkpoint.path.write_bytes(content)
+@pytest.mark.parametrize("fault", ["empty", "half", "one byte"])
+def test_checkpoint_that_is_not_whole(few, checkpoint, fault):
+    with pytest.raises(Interrupted):
+        train_autoencoder(TINY, few, CPU, Interrupting(checkpoint.path, checkpoint.conditions))
+    content = checkpoint.path.read_bytes()
+    middle = len(content) // 2
+    damaged = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    checkpoint.path.write_bytes({"empty": b"", "half": content[:middle], "one byte": damaged}[fault])
     assert checkpoint.load() is None
     checkpoint.save({"epoch": 1})
     assert checkpoint.load()["epoch"] == 1
     checkpoint.remove()
     assert checkpoint.load() is None and not list(checkpoint.path.parent.iterdir())
+
+
+def test_checkpoint_is_on_the_disk_before_its_name(checkpoint, monkeypatch):
+    """Or a power cut could leave the name, and nothing behind it."""
+    steps = []
+    for name in ("fsync", "replace"):
+        call = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *of, name=name, call=call: steps.append(name) or call(*of))
+    checkpoint.save({"epoch": 1})
+    assert steps[:2] == ["fsync", "replace"] and steps[2:] in ([], ["fsync"])
 
 
 def test_recorded_steps_are_those_of_the_plain_loop(few, monkeypatch):

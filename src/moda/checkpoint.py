@@ -1,16 +1,18 @@
 """Where an unfinished training stands, so that an interruption costs at most the current epoch."""
 
-import os
-import pickle
+import hashlib
+import io
 from pathlib import Path
 
 import torch
+
+from moda import disk
 
 
 class Checkpoint:
     """The state of a training after its last whole epoch, in one file.
 
-    `conditions` (versions, device, threads) are what the result depends on beside the run itself: a
+    `conditions` (versions, device, arithmetic) are what the result depends on beside the run itself: a
     state that was left under other ones is not taken up, so the finished result is always what an
     uninterrupted training gives.
     """
@@ -24,10 +26,11 @@ class Checkpoint:
         return state if state and state["conditions"] == self.conditions else None
 
     def save(self, state: dict) -> None:
+        """Raises OSError where there is no room, and leaves the last state as it was."""
+        content = io.BytesIO()
+        torch.save({**state, "conditions": self.conditions}, content)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        torch.save({**state, "conditions": self.conditions}, partial)
-        partial.replace(self.path)
+        disk.write(self.path, _digest(content.getvalue()) + content.getvalue())
 
     def remove(self) -> None:
         for path in self.path.parent.glob(f"{self.path.name}*"):
@@ -35,8 +38,18 @@ class Checkpoint:
 
 
 def read(path: Path) -> dict | None:
-    """What the file of a checkpoint holds, under whatever conditions; None where there is none."""
+    """What the file of a checkpoint holds, under whatever conditions; None where no whole one is there."""
     try:
-        return torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
-        return None  # not there, or left half written by a power cut
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, state = content[:_SIZE], content[_SIZE:]
+    # torch.load notices a missing end, but not a changed byte.
+    return torch.load(io.BytesIO(state), weights_only=True) if digest == _digest(state) else None
+
+
+_SIZE = hashlib.sha256().digest_size
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

@@ -10,14 +10,16 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from moda import paper
+from moda.comparison import margin_of_runs
 from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError, Run, origin
 from moda.runs import obtain_all
-from moda.store import REFERENCE_FOLDER, folder_name, read
+from moda.store import REFERENCE_FOLDER, Result, StoreError, folder_name, read
 
 # The ten runs whose curves Fig. 4 averages.
 AVERAGED = [AutoencoderRun(epochs=20, seed=seed) for seed in range(10)]
@@ -135,9 +137,60 @@ def compare(folder: Path, runs: list[Run] = EVERY) -> str:
         for what, reported, run, metric in rows
         if run in runs
     ).round(4)
-    same = sum(read(run, folder).history.equals(read(run, REFERENCE_FOLDER).history) for run in runs)
-    line = f"{same} of {len(runs)} runs equal the reference to the last digit."
-    return line if table.empty else f"{table.to_string(index=False)}\n{line}"
+    verdict = "\n".join(judge(folder, runs))
+    return verdict if table.empty else f"{table.to_string(index=False)}\n{verdict}"
+
+
+def judge(folder: Path, runs: list[Run]) -> list[str]:
+    """How near the runs in `folder` are to the reference: to the digit, or as near as other seeds are.
+
+    Nearness is that of the ECM (autoencoder) or the Exactitud (classifier) on the test set; the measure for
+    it is the margin between two runs that differ in their seeds (moda.comparison.margin_of_runs).
+    """
+    reference = {run: read(run, REFERENCE_FOLDER) for run in EVERY}
+    yours = {run: read(run, folder) for run in runs}
+    others = [run for run in runs if not yours[run].history.equals(reference[run].history)]
+    lines = [f"{len(runs) - len(others)} of {len(runs)} runs equal the reference to the last digit."]
+    if not others:
+        return lines
+    here, there = (sorted({_arithmetic(of[run]) for run in others}) for of in (yours, reference))
+    lines.append(f"The others were computed with: {', '.join(here)}; in the reference: {', '.join(there)}.")
+    if not here == there == ["portable"]:
+        lines.append("The same digits on other machines can only be expected of portable arithmetic.")
+
+    seeds = {}
+    for run, result in reference.items():
+        seeds.setdefault(_without_seeds(run), []).append(_quality(result))
+    distance = {
+        run: abs(_quality(yours[run]) - _quality(reference[run])) / margin_of_runs(seeds[_without_seeds(run)])
+        for run in others
+        if len(seeds[_without_seeds(run)]) > 1
+    }
+    if distance:
+        far = max(distance, key=distance.get)
+        near = sum(value <= 1 for value in distance.values())
+        lines += [
+            f"{near} of the {len(distance)} that were also trained with other seeds are as near as those are.",
+            f"The farthest, at {distance[far]:.2f} of that margin: {folder_name(far)}, "
+            f"{_quality(yours[far]):.4f}, in the reference {_quality(reference[far]):.4f}.",
+        ]
+    return lines
+
+
+def _arithmetic(result: Result) -> str:
+    """How a run was computed; on the CPU, those stored before there was a choice are native."""
+    record = result.record
+    return record.get("arithmetic", "native") if record["device"] == "cpu" else record["device"]
+
+
+def _quality(result: Result) -> float:
+    return result.metrics.get("accuracy", result.metrics["loss"])
+
+
+def _without_seeds(run: Run) -> Run:
+    if isinstance(run, ClassifierRun):
+        run = replace(run, autoencoder=_without_seeds(run.autoencoder))
+    return replace(run, seed=0)
 
 
 def adopt(folder: Path) -> None:
@@ -165,13 +218,13 @@ def main() -> None:
     elif arguments.adopt:
         adopt(arguments.adopt)
     else:
-        try:
-            obtain_all(runs, weights=False, dask=arguments.dask)
-        except KeyboardInterrupt:
-            sys.exit("\nInterrupted. The same command goes on from the last epoch of each run.")
-        except ParameterError as error:
-            sys.exit(str(error))
+        obtain_all(runs, weights=False, dask=arguments.dask)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. The same command goes on from the last epoch of each run.")
+    except (ParameterError, StoreError) as error:
+        sys.exit(str(error))

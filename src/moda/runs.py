@@ -1,29 +1,47 @@
 """Results of runs: those that are stored, or else trained, here on all cores or on a cluster.
 
-While a run is trained, a file in the folder of runs keeps its state after the last epoch.
+On a CPU a run is trained on one thread, whatever is trained beside it, so that its result is always the same.
+While a run is trained, a file in the folder of runs keeps its state after the last epoch, and another one
+keeps other processes from training it too.
 """
 
 import functools
 import json
 import os
 import platform
+import subprocess
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 import joblib
 import pandas as pd
 import torch
 from safetensors.torch import save
 
-from moda import data, evaluation, training
+from moda import data, disk, evaluation, training
+from moda.arithmetic import arithmetic, one_thread
 from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
 from moda.parameters import ClassifierRun, ParameterError, Run, choose_device, origin
 from moda.progress import Progress
-from moda.store import LAYOUT, RECIPE, Result, folder_name, folders, kind, read, store, stored
+from moda.store import (
+    LAYOUT,
+    RECIPE,
+    WEIGHTS,
+    Result,
+    StoreError,
+    folder_name,
+    folders,
+    kind,
+    store,
+    stored,
+    verified,
+)
 
 
 def obtain(run: Run, device: str = "auto", weights: bool = True) -> Result:
@@ -39,8 +57,8 @@ def obtain_all(
 ) -> list[Result]:
     """The results of `runs`, in order; several missing ones are trained at once.
 
-    On the CPU one process per core, each with one thread; on a GPU one run after another; with
-    `dask`, the address of a scheduler such as "tcp://10.0.0.1:8786", on the workers of that cluster.
+    On the CPU in one process per core; on a GPU one run after another; with `dask`, the address of a
+    scheduler such as "tcp://10.0.0.1:8786", on the workers of that cluster.
     """
     runs = list(runs)
     device = choose_device(device).type if not dask else device
@@ -53,7 +71,15 @@ def obtain_all(
     for step in (autoencoders, classifiers):
         if step:
             _train_all(step, device, dask)
-    return [stored(run, weights) for run in runs]
+    return [_there(run, weights) for run in runs]
+
+
+def _there(run: Run, weights: bool = True) -> Result:
+    """What is stored of a run that must be there."""
+    result = stored(run, weights)
+    if not result:
+        raise StoreError.of(folders()[-1] / folder_name(run), "it was trained, and is gone")
+    return result
 
 
 def table(reference: bool = False) -> pd.DataFrame:
@@ -64,16 +90,17 @@ def table(reference: bool = False) -> pd.DataFrame:
     """
     rows = {}
     for place in folders() if reference else folders()[-1:]:
-        for file in sorted(place.glob("*/run.json")):
-            record = json.loads(file.read_text())
+        for folder in sorted(file.parent for file in place.glob("[!.]*/run.json")):
+            files = verified(folder)
+            record = json.loads(files["run.json"])
             configuration = record.pop("configuration")
             encoder = configuration.pop("autoencoder", {})
-            rows[file.parent.name] = {
+            rows[folder.name] = {
                 "kind": record.pop("kind"),
                 "n": (encoder or configuration).pop("n"),
                 **configuration,
                 **{f"autoencoder_{name}": value for name, value in encoder.items()},
-                **json.loads((file.parent / "metrics.json").read_text()),
+                **json.loads(files["metrics.json"]),
                 **record.pop("versions"),
                 **record,
             }
@@ -81,8 +108,34 @@ def table(reference: bool = False) -> pd.DataFrame:
 
 
 def _checkpoint(run: Run, device: str) -> Checkpoint:
-    conditions = {"torch": str(torch.__version__), "device": device, "threads": torch.get_num_threads()}
-    return Checkpoint(folders()[-1] / f".{folder_name(run)}.pt", conditions)
+    return Checkpoint(folders()[-1] / f".{folder_name(run)}.pt", _conditions(device))
+
+
+def _conditions(device: str) -> dict[str, str]:
+    """What the result of a training depends on beside the run: the same digits need the same of these."""
+    return {
+        "torch": str(torch.__version__),
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "machine": platform.machine(),
+        "arithmetic": arithmetic(),
+    }
+
+
+@contextmanager
+def _alone(run: Run) -> Iterator[Path]:
+    """The folder to store `run` in, while no other process that shares the folder of runs works at it.
+
+    What cannot be written inside is a StoreError.
+    """
+    target = folders()[-1] / folder_name(run)
+    try:
+        with disk.locked(target.with_name(f".{target.name}.lock")):
+            yield target
+    except OSError as error:
+        raise StoreError(
+            f"The run {target} cannot be stored ({error.strerror or error}). Make room, or let MODA_RUNS name "
+            "another folder, and try again: whole runs and whole epochs are kept."
+        ) from error
 
 
 def _train_all(runs: list[Run], device: str, dask: str | None) -> None:
@@ -98,14 +151,14 @@ def _train_all(runs: list[Run], device: str, dask: str | None) -> None:
             progress.finished_one()
 
 
-def _train_in_turn(runs: list[Run], device: str) -> Iterable[Result]:
+def _train_in_turn(runs: list[Run], device: str) -> Iterable[None]:
     dataset = data.load()
     for run in runs:
         yield _train(run, device, dataset)
 
 
 def _train_in_processes(runs: list[Run]) -> Iterable[None]:
-    """Each run on one thread, in as many processes as there are cores."""
+    """In as many processes as there are cores."""
     dataset = data.load()
     # joblib keeps long arrays in a file that the processes map: they are in memory only once.
     arrays = [
@@ -126,7 +179,6 @@ def _train_in_a_process(run: Run, arrays: list, folder: str | None, parent: int)
     os.environ.pop("MODA_RUNS", None)
     if folder:
         os.environ["MODA_RUNS"] = folder
-    torch.set_num_threads(1)
     _end_with(parent)
     tensors = [torch.from_numpy(array) for array in arrays]
     _train(run, "cpu", FashionMNIST(*map(Images, tensors[::2], tensors[1::2])))
@@ -152,9 +204,14 @@ def _train_on_dask(runs: list[Run], device: str, scheduler: str) -> Iterable[Non
     """
     with _dask_client(scheduler), joblib.parallel_config("dask"):
         parallel = joblib.Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
-        tasks = (joblib.delayed(_train_on_a_worker)(run, device, _autoencoder_of(run)) for run in runs)
+        tasks = (
+            joblib.delayed(_train_on_a_worker)(run, folder_name(run), device, _autoencoder_of(run))
+            for run in runs
+        )
+        by_name = {folder_name(run): run for run in runs}
         for name, files in parallel(tasks):
-            store(folders()[-1] / name, files)
+            with _alone(by_name[name]) as target:
+                store(target, files)
             yield
 
 
@@ -175,46 +232,64 @@ def _dask_client(scheduler: str):
         ) from error
 
 
-def _files(result: Result) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in result.folder.iterdir()}
-
-
 def _autoencoder_of(run: Run) -> dict[str, bytes]:
     """What a classifier starts from, which its worker may not have."""
-    return _files(stored(origin(run), weights=True)) if origin(run) else {}
+    return verified(_there(origin(run)).folder) if origin(run) else {}
 
 
 # Random numbers and the number of threads belong to a whole process: a worker that has several
 # threads trains one run after another.
-_ALONE = threading.Lock()
+_ONE_AT_A_TIME = threading.Lock()
 
 
-def _train_on_a_worker(run: Run, device: str, autoencoder: dict[str, bytes]) -> tuple[str, dict[str, bytes]]:
-    with _ALONE:
-        torch.set_num_threads(1)
-        if autoencoder and not stored(run.autoencoder, weights=True):
-            store(folders()[-1] / folder_name(run.autoencoder), autoencoder)
-        result = stored(run, weights=True) or _train(run, choose_device(device).type, data.load())
-        return result.folder.name, _files(result)
+def _train_on_a_worker(
+    run: Run, name: str, device: str, autoencoder: dict[str, bytes]
+) -> tuple[str, dict[str, bytes]]:
+    if folder_name(run) != name:
+        raise StoreError(
+            f"A Dask worker on {platform.node()} calls the run {name} {folder_name(run)}: its recipe or its data "
+            "are not the caller's. Install the same version of this project there."
+        )
+    with _ONE_AT_A_TIME:
+        if autoencoder:
+            with _alone(run.autoencoder) as target:
+                if not stored(run.autoencoder, weights=True):
+                    store(target, autoencoder)
+        _train(run, choose_device(device).type, data.load())
+        return name, verified(_there(run).folder)
 
 
-def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
+def _train(run: Run, device: str, dataset: FashionMNIST) -> None:
+    """Trains and stores `run`, unless another process does so first."""
+    with _alone(run) as target, one_thread():
+        if not stored(run, weights=True):
+            checkpoint = _checkpoint(run, device)
+            try:
+                store(target, _trained(run, device, dataset, checkpoint))
+            except training.DivergenceError:
+                checkpoint.remove()  # what it keeps leads nowhere
+                raise
+            checkpoint.remove()
+
+
+def _trained(run: Run, device: str, dataset: FashionMNIST, checkpoint: Checkpoint) -> dict[str, bytes]:
+    """The files of the trained run."""
     place = torch.device(device)
-    checkpoint = _checkpoint(run, device)
     if isinstance(run, ClassifierRun):
-        autoencoder = stored(origin(run), weights=True).model() if origin(run) else None
+        autoencoder = _there(origin(run)).model() if origin(run) else None
         trained = training.train_classifier(run, autoencoder, dataset, place, checkpoint)
     else:
         trained = training.train_autoencoder(run, dataset, place, checkpoint)
+    conditions = _conditions(device)
     record = {
         "kind": kind(run),
         "configuration": asdict(run),
         "recipe": RECIPE,
         "data_sha256": data.CHECKSUM,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
-        "machine": platform.machine(),
+        "versions": {"python": platform.python_version(), "torch": conditions.pop("torch")},
+        **conditions,
         "threads": torch.get_num_threads(),
+        "commit": _commit(),
         "seconds": round(trained.seconds, 1),
         "date": datetime.now(UTC).date().isoformat(),
     }
@@ -223,13 +298,20 @@ def _train(run: Run, device: str, dataset: FashionMNIST) -> Result:
     weights = {
         name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()
     }
-    target = folders()[-1]
-    files = {
+    return {
         "run.json": (json.dumps(record, indent=2) + "\n").encode(),
         "metrics.json": (json.dumps(metrics, indent=2) + "\n").encode(),
         "history.csv": trained.history.to_csv().encode(),
-        "weights.safetensors": save(weights),
+        WEIGHTS: save(weights),
     }
-    store(target / folder_name(run), files)
-    checkpoint.remove()
-    return read(run, target)
+
+
+@functools.cache
+def _commit() -> str | None:
+    """The commit of the code, with "-dirty" where files differ from it; None outside a checkout."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        done = subprocess.run(command, cwd=data.PROJECT, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -27,6 +27,10 @@ from moda.parameters import AutoencoderRun, ClassifierRun, origin
 EVALUATED = 10_000
 
 
+class DivergenceError(RuntimeError):
+    """A loss is infinite or not a number any more; the message (Spanish) says of which run, and when."""
+
+
 class Training(NamedTuple):
     """`model`: the trained network, on the CPU. `seconds`: how long it took, interruptions left out.
 
@@ -226,6 +230,11 @@ def _fit(
         row = {"epoch": epoch, "running_loss": learner.epoch(train)}
         for part, images in measured.items():
             row |= {f"{part}_{name}": value for name, value in metrics(learner.network, images).items()}
+        if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
+            raise DivergenceError(
+                f"El entrenamiento de {run} no puede seguir: en la época {epoch}, {', '.join(wrong)} no es un "
+                "número finito. Pruebe con una tasa de aprendizaje («learning_rate») menor."
+            )
         history.append(row)
         seconds += perf_counter() - start
         if checkpoint:
