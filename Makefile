@@ -62,7 +62,7 @@ reproduce: $(READY) ## train everything from scratch, or what some CHAPTERS need
 
 bench: $(READY) ## speed against plain PyTorch, Keras and JAX; QUICK=1 for plain PyTorch alone
 	$(BIN)/python -m moda.data
-	$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick) $(if $(DEVICE),--device $(DEVICE))
+	MODA_ARITHMETIC=native $(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick) $(if $(DEVICE),--device $(DEVICE))
 
 clean: ## remove what was built; the environment, the data and trained runs stay
 	rm -rf book/_build

@@ -12,7 +12,7 @@ import pytest
 
 from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError
 from moda.runs import obtain_all
-from moda.store import folder_name
+from moda.store import SUMS, StoreError, folder_name
 
 RUNS = [
     ClassifierRun(AutoencoderRun(n=2, epochs=1, seed=seed, train_size=500), epochs=1, train_size=500)
@@ -65,12 +65,26 @@ def cluster(tmp_path):
     cluster.stop()
 
 
+def test_worker_with_another_recipe_is_told_apart(tmp_path, monkeypatch):
+    """Before it trains anything."""
+    (tmp_path / "older.py").write_text("from moda import store; store.RECIPE = -1")
+    cluster = Cluster(tmp_path, workers=0)
+    try:
+        cluster.add_worker("older", "--preload", str(tmp_path / "older.py"))
+        monkeypatch.setenv("MODA_RUNS", str(tmp_path / "here"))
+        with pytest.raises(StoreError, match="its recipe or its data are not the caller's"):
+            obtain_all(RUNS[:1], device="cpu", dask=cluster.address)
+    finally:
+        cluster.stop()
+    assert not list(tmp_path.glob("older/*"))
+
+
 def files(folder: Path) -> dict[str, bytes]:
-    """What must be equal: all but the record, which tells date and seconds."""
+    """What must be equal: all but the record, which tells date and seconds, and with it the digests."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != "run.json"
+        if path.is_file() and path.name not in ("run.json", SUMS)
     }
 
 

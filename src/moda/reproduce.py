@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -41,17 +42,17 @@ def repeated(seeds: Iterable[int], autoencoder: dict | None = None, **classifier
 
 
 # Scores as the last layer gives them, and layers that reach every pixel.
-PLAIN = {"dropout": 0.0, "output_relu": False}
-WHOLE = {"output_dropout": False, "all_pixels": True}
+PLAIN: dict[str, Any] = {"dropout": 0.0, "output_relu": False}
+WHOLE: dict[str, Any] = {"output_dropout": False, "all_pixels": True}
 # Chapter 13's own network.
-REVISED_ENCODER = {"n": 32, "dropout": 0.1}
-REVISED = {"revised": True, "decay": True, "learning_rate": 2e-3, "epochs": 20, **PLAIN}
+REVISED_ENCODER: dict[str, Any] = {"n": 32, "dropout": 0.1}
+REVISED: dict[str, Any] = {"revised": True, "decay": True, "learning_rate": 2e-3, "epochs": 20, **PLAIN}
 # Other settings of chapter 7.
-SETTINGS = [{"batch_size": 32}, {"batch_size": 128}, {"batch_size": 256}, {"learning_rate": 3e-4}]
+SETTINGS: list[dict[str, Any]] = [{"batch_size": 32}, {"batch_size": 128}, {"batch_size": 256}, {"learning_rate": 3e-4}]
 # Labelled images, and for how many epochs: with few images an epoch has few steps.
 LABELS = {100: 300, 1000: 100, 10_000: 40, 50_000: 30}
-STARTS = [{}, {"frozen": True}, {"pretrained": False}]
-OUTPUTS = [{}, {"dropout": 0.0}, {"output_relu": False}, PLAIN]
+STARTS: list[dict[str, Any]] = [{}, {"frozen": True}, {"pretrained": False}]
+OUTPUTS: list[dict[str, Any]] = [{}, {"dropout": 0.0}, {"output_relu": False}, PLAIN]
 # What each notebook shows, by its number.
 CHAPTERS: dict[int, list[Run]] = {
     1: [],
@@ -100,10 +101,10 @@ CHAPTERS: dict[int, list[Run]] = {
 
 def needed(chapters: Iterable[int]) -> list[Run]:
     """The runs of some notebooks, each once, and before a classifier what it builds on."""
-    runs = {}
+    runs: dict[Run, None] = {}
     for run in (run for chapter in chapters for run in CHAPTERS[chapter]):
-        if origin(run):
-            runs[origin(run)] = None
+        if start := origin(run):
+            runs[start] = None
         runs[run] = None
     return list(runs)
 
@@ -158,7 +159,7 @@ def judge(folder: Path, runs: list[Run]) -> list[str]:
     if not here == there == ["portable"]:
         lines.append("The same digits on other machines can only be expected of portable arithmetic.")
 
-    seeds = {}
+    seeds: dict[Run, list[float]] = {}
     for run, result in reference.items():
         seeds.setdefault(_without_seeds(run), []).append(_quality(result))
     distance = {
@@ -167,7 +168,7 @@ def judge(folder: Path, runs: list[Run]) -> list[str]:
         if len(seeds[_without_seeds(run)]) > 1
     }
     if distance:
-        far = max(distance, key=distance.get)
+        far = max(distance, key=lambda run: distance[run])
         near = sum(value <= 1 for value in distance.values())
         lines += [
             f"{near} of the {len(distance)} that were also trained with other seeds are as near as those are.",
@@ -189,7 +190,7 @@ def _quality(result: Result) -> float:
 
 def _without_seeds(run: Run) -> Run:
     if isinstance(run, ClassifierRun):
-        run = replace(run, autoencoder=_without_seeds(run.autoencoder))
+        return replace(run, seed=0, autoencoder=replace(run.autoencoder, seed=0))
     return replace(run, seed=0)
 
 

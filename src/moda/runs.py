@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import joblib
 import pandas as pd
@@ -27,6 +28,7 @@ from moda import data, disk, evaluation, training
 from moda.arithmetic import arithmetic, one_thread
 from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
+from moda.models import Autoencoder
 from moda.parameters import ClassifierRun, ParameterError, Run, choose_device, origin
 from moda.progress import Progress
 from moda.store import (
@@ -64,11 +66,12 @@ def obtain_all(
     device = choose_device(device).type if not dask else device
     missing = [run for run in dict.fromkeys(runs) if not stored(run, weights)]
     classifiers = [run for run in missing if isinstance(run, ClassifierRun)]
-    encoders = dict.fromkeys(origin(run) for run in classifiers if origin(run))
-    autoencoders = [run for run in encoders if not stored(run, weights=True)]
+    encoders = dict.fromkeys(start for run in classifiers if (start := origin(run)))
+    autoencoders: list[Run] = [run for run in encoders if not stored(run, weights=True)]
     autoencoders += [run for run in missing if run not in classifiers and run not in encoders]
     # First what classifiers build on, so that no two processes train the same autoencoder.
-    for step in (autoencoders, classifiers):
+    steps: tuple[list[Run], ...] = (autoencoders, [*classifiers])
+    for step in steps:
         if step:
             _train_all(step, device, dask)
     return [_there(run, weights) for run in runs]
@@ -90,7 +93,7 @@ def table(reference: bool = False) -> pd.DataFrame:
     """
     rows = {}
     for place in folders() if reference else folders()[-1:]:
-        for folder in sorted(file.parent for file in place.glob("[!.]*/run.json")):
+        for folder in sorted(place.glob("[!.]*-n*-s*-*")):
             files = verified(folder)
             record = json.loads(files["run.json"])
             configuration = record.pop("configuration")
@@ -154,7 +157,8 @@ def _train_all(runs: list[Run], device: str, dask: str | None) -> None:
 def _train_in_turn(runs: list[Run], device: str) -> Iterable[None]:
     dataset = data.load()
     for run in runs:
-        yield _train(run, device, dataset)
+        _train(run, device, dataset)
+        yield
 
 
 def _train_in_processes(runs: list[Run]) -> Iterable[None]:
@@ -234,7 +238,8 @@ def _dask_client(scheduler: str):
 
 def _autoencoder_of(run: Run) -> dict[str, bytes]:
     """What a classifier starts from, which its worker may not have."""
-    return verified(_there(origin(run)).folder) if origin(run) else {}
+    start = origin(run)
+    return verified(_there(start).folder) if start else {}
 
 
 # Random numbers and the number of threads belong to a whole process: a worker that has several
@@ -251,9 +256,9 @@ def _train_on_a_worker(
             "are not the caller's. Install the same version of this project there."
         )
     with _ONE_AT_A_TIME:
-        if autoencoder:
-            with _alone(run.autoencoder) as target:
-                if not stored(run.autoencoder, weights=True):
+        if start := origin(run):
+            with _alone(start) as target:
+                if not stored(start, weights=True):
                     store(target, autoencoder)
         _train(run, choose_device(device).type, data.load())
         return name, verified(_there(run).folder)
@@ -276,7 +281,8 @@ def _trained(run: Run, device: str, dataset: FashionMNIST, checkpoint: Checkpoin
     """The files of the trained run."""
     place = torch.device(device)
     if isinstance(run, ClassifierRun):
-        autoencoder = _there(origin(run)).model() if origin(run) else None
+        start = origin(run)
+        autoencoder = cast(Autoencoder, _there(start).model()) if start else None
         trained = training.train_classifier(run, autoencoder, dataset, place, checkpoint)
     else:
         trained = training.train_autoencoder(run, dataset, place, checkpoint)
@@ -293,7 +299,7 @@ def _trained(run: Run, device: str, dataset: FashionMNIST, checkpoint: Checkpoin
         "seconds": round(trained.seconds, 1),
         "date": datetime.now(UTC).date().isoformat(),
     }
-    model = trained.model.to(memory_format=LAYOUT)
+    model = trained.model.to(memory_format=LAYOUT)  # type: ignore[call-overload]
     metrics = evaluation.measure_on_test(model, dataset.test)
     weights = {
         name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()

@@ -70,7 +70,7 @@ class Result:
         """The trained network, on the CPU and with dropout off."""
         model = untrained(self.run)
         model.load_state_dict(load_file(self.folder / WEIGHTS))
-        return model.to(memory_format=LAYOUT).eval()
+        return model.to(memory_format=LAYOUT).eval()  # type: ignore[call-overload]
 
 
 def read(run: Run, root: Path) -> Result:

@@ -70,8 +70,10 @@ def train_classifier(
     `frozen` only the last layer learns. The loss is the cross entropy (Eq. 2). `checkpoint` is as in
     train_autoencoder.
     """
+    if (autoencoder is None) != (origin(run) is None):
+        raise ValueError("a run that starts from an autoencoder needs it, and another one takes none")
     with _seeded(run.seed):
-        model = classifier(deepcopy(autoencoder.encoder), run) if origin(run) else untrained(run)
+        model = classifier(deepcopy(autoencoder.encoder), run) if autoencoder else untrained(run)
         model.encoder.requires_grad_(not run.frozen)
         learner = Learner(model, classification_loss, run, device)
         return _fit(learner, classifier_metrics, run, data, checkpoint)
@@ -104,7 +106,8 @@ class Learner:
         run: AutoencoderRun | ClassifierRun,
         device: torch.device,
     ):
-        self.model = self.network = model.to(device)
+        self.model = model.to(device)
+        self.network: nn.Module = self.model
         self.loss, self.batch_size, self.device = loss, run.batch_size, device
         self.total = torch.zeros((), device=device)
         if device.type == "cpu":
@@ -179,7 +182,9 @@ class Recorded:
 
     def __init__(self, step: Callable[[Images, Tensor], None], size: int, device: torch.device):
         self.step, self.index = step, torch.zeros(size, dtype=torch.int64, device=device)
-        self.calls, self.train, self.replay = 0, None, None
+        self.calls = 0
+        self.train: Images | None = None
+        self.replay: Callable[[], None] = lambda: None
 
     def __call__(self, train: Images, index: Tensor) -> None:
         if len(index) != len(self.index):
