@@ -15,6 +15,15 @@ HTML := book/_build/html
 TEX_FILES := spanish.ldf titlesec.sty pzdr.tfm lmmono10-regular.otf \
     texgyrepagella-regular.otf texgyrepagella-math.otf
 
+# In a locale without UTF-8, `LC_ALL=C` say, an install into a folder called `tesis ñandú` fails.
+ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
+export LC_ALL := C.UTF-8
+endif
+
+# Of two in one folder the second waits; where there is no flock (macOS), it does not.
+ALONE := $(if $(shell command -v flock 2>/dev/null),exec 9>>Makefile; \
+    flock --nonblock 9 || { echo "Another make is at work in this folder; waiting for it."; flock 9; };)
+
 .PHONY: help book pdf tex serve test reproduce bench clean
 .DEFAULT_GOAL := help
 
@@ -22,8 +31,9 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(READY) ## get the data, execute all notebooks, build the HTML book
-	$(BIN)/python -m moda.data
-	$(BIN)/python notebooks/execute.py
+	@$(ALONE) set -ex; \
+	$(BIN)/python -m moda.data; \
+	$(BIN)/python notebooks/execute.py; \
 	$(BIN)/jupyter-book build book --all -n -W --keep-going
 	@echo "The book is at $(HTML)/index.html"
 
@@ -35,9 +45,10 @@ serve: $(READY) ## show the book at http://localhost:8000, or at another PORT; b
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(HTML)
 
 pdf: tex $(READY) ## the book as a PDF, and the HTML book that offers it for download; needs TeX
-	rm -rf book/_build/latex
+	@$(ALONE) set -ex; \
+	rm -rf book/_build/latex; \
 	LATEXMKOPTS="-silent -halt-on-error" \
-	    $(BIN)/jupyter-book build book --all -n -W --keep-going --builder pdflatex
+	    $(BIN)/jupyter-book build book --all -n -W --keep-going --builder pdflatex; \
 	$(BIN)/jupyter-book build book --all -n -W --keep-going
 	@echo "The PDF is in book/_build/latex, and in book/_build/html for its readers"
 
@@ -67,8 +78,10 @@ bench: $(READY) ## speed against plain PyTorch, Keras and JAX; QUICK=1 for plain
 clean: ## remove what was built; the environment, the data and trained runs stay
 	rm -rf book/_build
 
+# Without the mark that the last line leaves, .venv is what an interrupted `make` left of it: from the start.
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11, 2) or sys.exit("Python 3.11.2 or later is needed; name one: make PYTHON=python3.12")'
+	@$(ALONE) test $@ -nt pyproject.toml && test $@ -nt constraints.txt && exit; set -ex; \
+	test -e $@ || $(PYTHON) -m venv --clear .venv; \
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'; \
 	touch $@
