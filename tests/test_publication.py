@@ -1,6 +1,7 @@
 """The book before others: its address, what links and citations say of it, the workflows, `make serve`."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -163,6 +164,18 @@ def test_files_that_github_reads_are_valid(schema, files):
     options = ["--builtin-schema", f"vendor.{schema}", "--default-filetype", "yaml"]
     done = subprocess.run([BIN / "check-jsonschema", *options, *found], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_workflows_take_actions_by_their_commit_and_grant_each_job_its_own_permissions():
+    workflows = list(PROJECT.glob(".github/workflows/*.yml"))
+    assert workflows
+    for file in workflows:
+        text = file.read_text(encoding="utf-8")
+        for used in re.findall(r"uses: (.*)", text):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", used), f"{file.name}: {used}"
+        workflow = yaml.safe_load(text)
+        assert workflow["permissions"] == {}, file.name
+        assert all("permissions" in job for job in workflow["jobs"].values()), file.name
 
 
 def make(*arguments: str) -> list[str]:

@@ -1,14 +1,20 @@
 """The book on paper: what is typeset otherwise than on the screen, and the PDF that the HTML offers."""
 
+import hashlib
 from pathlib import Path
 
 from docutils import nodes
+from publication import CITATION
 from sphinx import addnodes
 from sphinx.builders.latex.nodes import thebibliography
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 
 # Rows of a table that may break over pages; the columns of such a one are not wrapped.
 LONG = 15
+
+# What the pages are made of.
+SOURCES = ("*.md", "notebooks/*.ipynb", "references.bib", "_*.yml", "_latex/*", "_extension/*.py")
 
 
 class Typeset(SphinxPostTransform):
@@ -67,12 +73,30 @@ class Typeset(SphinxPostTransform):
                 file.append(references)
 
 
+def digest(app) -> str:
+    """Of the sources: the same as long as the book is."""
+    folder = Path(app.srcdir)
+    files = [CITATION, *(file for pattern in SOURCES for file in sorted(folder.glob(pattern)))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def note_sources(app):
+    """Puts beside the PDF what it will be made of."""
+    if app.builder.format == "latex":
+        (Path(app.outdir) / "sources.sha256").write_text(digest(app))
+
+
 def find_pdf(app, config):
-    """Puts the PDF beside the pages, if there is one."""
-    pdf = next((Path(app.outdir).parent / "latex").glob("*.pdf"), None)
-    if pdf:
-        config.html_extra_path = [*config.html_extra_path, str(pdf)]
-        config.html_context["book_pdf"] = pdf.name
+    """Puts the PDF beside the pages, if there is one of the same sources."""
+    latex = Path(app.outdir).parent / "latex"
+    pdf, sources = next(latex.glob("*.pdf"), None), latex / "sources.sha256"
+    if not pdf or not sources.exists():
+        return
+    if sources.read_text() != digest(app):
+        logging.getLogger(__name__).info("The PDF is older than the pages and not offered (make pdf)")
+        return
+    config.html_extra_path = [*config.html_extra_path, str(pdf)]
+    config.html_context["book_pdf"] = pdf.name
 
 
 def offer_pdf(app, pagename, templatename, context, doctree):
@@ -88,9 +112,18 @@ def offer_pdf(app, pagename, templatename, context, doctree):
         context["header_buttons"].append(button)
 
 
+def remove_old_pdf(app, exception):
+    """Takes away what no page offers any more."""
+    if app.builder.format == "html" and "book_pdf" not in app.config.html_context:
+        for pdf in Path(app.outdir).glob("*.pdf"):
+            pdf.unlink()
+
+
 def setup(app):
     app.add_post_transform(Typeset)
     app.connect("config-inited", find_pdf)
+    app.connect("builder-inited", note_sources)
+    app.connect("build-finished", remove_old_pdf)
     # After the theme's own buttons.
     app.connect("html-page-context", offer_pdf, priority=502)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,23 +3,30 @@
 While that file has no `repository-code` the book has no address, and shows nothing that needs one.
 """
 
+import re
 import shutil
 from html import escape
 from pathlib import Path
 
 import yaml
+from sphinx.errors import ConfigError
 
 CITATION = Path(__file__).resolve().parents[2] / "CITATION.cff"
 CARD = ("_static/tarjeta.png", 1200, 630)
 
 
 def configure(app, config):
-    work = yaml.safe_load(CITATION.read_text(encoding="utf-8"))
-    config.myst_substitutions = config.myst_substitutions | {
-        "cita": reference(work),
-        "cita_bibtex": bibtex("moda", work),
-        "cita_articulo_bibtex": bibtex("santamaria2024", work["references"][0]),
-    }
+    try:
+        work = citation()
+        config.myst_substitutions = config.myst_substitutions | {
+            "cita": reference(work),
+            "cita_bibtex": bibtex("moda", work),
+            "cita_articulo_bibtex": bibtex("santamaria2024", work["references"][0]),
+        }
+    except KeyError as error:
+        raise ConfigError(f"CITATION.cff lacks the field {error}, which the book shows") from error
+    except (OSError, ValueError, TypeError, AttributeError, IndexError, yaml.YAMLError) as error:
+        raise ConfigError(f"CITATION.cff does not say how to cite the book: {error}") from error
     repository = work.get("repository-code")
     if not repository:
         return
@@ -39,17 +46,32 @@ def configure(app, config):
     }
 
 
+def citation() -> dict:
+    work = yaml.safe_load(CITATION.read_text(encoding="utf-8"))
+    if not isinstance(work, dict):
+        raise TypeError("it has no fields")
+    if repository := (work.get("repository-code") or "").removesuffix("/"):
+        if not re.fullmatch(r"https://[^/\s]+/[^/\s]+/[^/\s]+", repository):
+            raise ValueError(f"repository-code is {repository!r}, not like https://github.com/OWNER/NAME")
+        work["repository-code"] = repository
+    return work
+
+
 def address(work: dict) -> str:
     """Where the book is: at `url`, or else where GitHub Pages shows the repository."""
-    owner, name = work["repository-code"].rstrip("/").split("/")[-2:]
+    owner, name = work["repository-code"].split("/")[-2:]
     return work.get("url", f"https://{owner.lower()}.github.io/{name}").rstrip("/") + "/"
 
 
 def reference(work: dict) -> str:
     """`work` as a bibliography would have it, in Markdown."""
-    authors = " y ".join(author["name"] for author in work["authors"])
+    people = [
+        author.get("name") or f"{author['given-names']} {author['family-names']}"
+        for author in work["authors"]
+    ]
+    authors = " y ".join(people)
     parts = [authors, f"*{work['title']}*", f"Versión {work['version']}, {year(work)}"]
-    if "repository-code" in work:
+    if work.get("repository-code"):
         parts.append(f"<{address(work)}>")
     return ". ".join(parts) + "."
 
@@ -67,14 +89,15 @@ def bibtex(key: str, work: dict) -> str:
         "howpublished": work.get("institution", {}).get("name"),
         "year": year(work),
         "note": f"Versión {work['version']}" if "version" in work else None,
-        "url": address(work) if "repository-code" in work else None,
+        "url": address(work) if work.get("repository-code") else None,
     }
     lines = [f"  {name:12} = {{{value}}}," for name, value in fields.items() if value]
     return "\n".join(["```bibtex", f"@misc{{{key},", *lines, "}", "```"])
 
 
 def year(work: dict) -> int:
-    return work.get("year") or work["date-released"].year
+    # YAML has dates; in quotes it is a text.
+    return work.get("year") or int(str(work["date-released"])[:4])
 
 
 def describe(app, page, template, context, doctree):

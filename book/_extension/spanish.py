@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from pathlib import Path
 
 from finish import replace
 from pybtex.plugin import register_plugin
@@ -73,6 +72,9 @@ TEXTS = {
     # The prompt that is seen is the name for a screen reader too.
     '<summary aria-label="Toggle hidden content">': "<summary>",
     'aria-label="Toggle hidden content"': 'aria-label="Mostrar u ocultar el contenido"',
+}
+# Of the buttons that only a book with an address has.
+BUTTONS = {
     "Source repositories": "Repositorio",
     "Repositorio de origen": "Repositorio",
     ">Repository<": ">Repositorio<",
@@ -84,7 +86,7 @@ TEXTS = {
 
 def translate_texts(app, exception):
     if not exception and app.builder.format == "html":
-        replace(Path(app.outdir), TEXTS)
+        replace(app, TEXTS | (BUTTONS if app.config.html_baseurl else {}))
 
 
 def setup(app):

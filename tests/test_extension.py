@@ -1,0 +1,141 @@
+"""What the book's own extensions do where the theme, a file or a former build is not as they expect."""
+
+import fcntl
+import sys
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from sphinx.errors import ConfigError, ExtensionError
+
+from moda.data import PROJECT
+
+sys.path.insert(0, str(PROJECT / "book" / "_extension"))
+
+import finish
+import pdf
+import publication
+
+CITATION = (PROJECT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def app(tmp_path):
+    """What the extensions use of a whole book's Sphinx, its folders empty but for the theme's scripts."""
+    source, out = tmp_path / "book", tmp_path / "book" / "_build" / "html"
+    (out / "_static").mkdir(parents=True)
+    for name in ("searchtools", "togglebutton", "translations"):
+        (out / "_static" / f"{name}.js").write_text(f"// {name}")
+    return SimpleNamespace(
+        srcdir=source,
+        outdir=out,
+        builder=SimpleNamespace(format="html"),
+        config=SimpleNamespace(html_extra_path=[], html_context={}),
+        env=SimpleNamespace(found_docs={"portada", "notebooks/01"}),
+        whole_book=True,
+    )
+
+
+def test_texts_of_the_theme_are_replaced_in_pages_and_scripts(app):
+    page = app.outdir / "portada.html"
+    page.write_text("Main, Main")
+    finish.replace(app, {"Main": "Libro", "// search": r"\g"})
+    assert page.read_text() == "Libro, Libro"
+    assert (app.outdir / "_static" / "searchtools.js").read_text() == r"\gtools"
+
+
+def test_a_text_that_the_theme_has_no_more_is_an_error_that_names_it(app):
+    (app.outdir / "portada.html").write_text("Main")
+    with pytest.raises(ExtensionError, match="Primary") as caught:
+        finish.replace(app, {"Main": "Libro", "Primary": "Menú"})
+    assert "Main" not in str(caught.value)
+
+
+def test_only_the_whole_book_must_have_every_text(app):
+    for docnames, whole in ((["notebooks/01", "portada"], True), (["portada"], False), ([], False)):
+        finish.note_whole(app, app.env, docnames)
+        assert app.whole_book == whole
+    finish.replace(app, {"Primary": "Menú"})
+    app.env.found_docs = {"out"}
+    finish.note_whole(app, app.env, ["out"])
+    assert not app.whole_book
+
+
+def test_a_page_without_a_source_goes(app):
+    (app.outdir / "notebooks").mkdir()
+    kept = {"portada", "index", "search", "notebooks/01", "_static/macros"}
+    for name in kept | {"antigua", "notebooks/02"}:
+        (app.outdir / f"{name}.html").touch()
+    finish.remove_old_pages(app)
+    left = {file.relative_to(app.outdir).with_suffix("").as_posix() for file in app.outdir.rglob("*.html")}
+    assert left == kept
+
+
+def test_two_builds_do_not_write_at_once(app):
+    finish.wait_for_others(app)
+    with (app.outdir.parent / ".lock").open("w") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no fields"),
+        ("una lista de [campos", "CITATION.cff"),
+        (CITATION.replace("references:", "referencias:"), "lacks the field 'references'"),
+        (CITATION + "repository-code: github.com/Usuario\n", "not like https://github.com/OWNER/NAME"),
+    ],
+)
+def test_a_damaged_citation_is_one_clear_error(content, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(publication, "CITATION", tmp_path / "CITATION.cff")
+    publication.CITATION.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        publication.configure(None, SimpleNamespace(myst_substitutions={}))
+
+
+def test_a_citation_may_name_people_and_quote_its_date():
+    work = yaml.safe_load(CITATION) | {
+        "authors": [{"given-names": "Ana", "family-names": "Pérez"}, {"name": "El grupo"}],
+        "date-released": "2026-11-24",
+    }
+    assert publication.reference(work).startswith("Ana Pérez y El grupo. ")
+    assert "Versión 0.1.0, 2026." in publication.reference(work)
+
+
+@pytest.fixture
+def latex(app):
+    """The folder of a PDF that was made of the book's one page."""
+    page, folder = app.srcdir / "portada.md", app.outdir.parent / "latex"
+    folder.mkdir()
+    page.write_text("El libro")
+    pdf.note_sources(
+        SimpleNamespace(**vars(app) | {"outdir": folder, "builder": SimpleNamespace(format="latex")})
+    )
+    (folder / "libro.pdf").touch()
+    return folder
+
+
+def test_the_pdf_of_these_pages_is_offered(app, latex):
+    pdf.find_pdf(app, app.config)
+    assert app.config.html_context["book_pdf"] == "libro.pdf"
+    assert app.config.html_extra_path == [str(latex / "libro.pdf")]
+
+
+@pytest.mark.parametrize("change", ["page changed", "page new", "page gone", "PDF of unknown sources"])
+def test_a_pdf_of_other_pages_is_not_offered_and_its_copy_goes(change, app, latex):
+    copy = app.outdir / "libro.pdf"
+    copy.touch()
+    match change:
+        case "page changed":
+            (app.srcdir / "portada.md").write_text("Otro libro")
+        case "page new":
+            (app.srcdir / "otra.md").write_text("Otra")
+        case "page gone":
+            (app.srcdir / "portada.md").unlink()
+        case _:
+            (latex / "sources.sha256").unlink()
+    pdf.find_pdf(app, app.config)
+    pdf.remove_old_pdf(app, None)
+    assert not app.config.html_context
+    assert not app.config.html_extra_path
+    assert not copy.exists()
