@@ -74,7 +74,7 @@ def book_parameters(notebook: str) -> dict[str, Any]:
 def _checked(name: str, value, default, on_cluster: bool):
     """`value` as the notebook uses it; ParameterError where it makes no sense."""
     if name == "dask":
-        if not (value is None or isinstance(value, str) and value):
+        if not (value is None or isinstance(value, str) and re.fullmatch(r"(\w+://)?\S+:\d{1,5}", value)):
             rule = "la dirección de un planificador de Dask, como tcp://10.0.0.1:8786, o None"
             raise ParameterError(message(name, value, rule))
     elif name == "device":
@@ -107,7 +107,7 @@ def _unknown(name: str, defaults: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, defaults, n=1)
     guess = f" ¿Será «{nearest[0]}»?" if nearest else ""
     known = ", ".join(f"«{name}»" for name in defaults)
-    return f"Este cuaderno no tiene el parámetro «{name}».{guess} Los que tiene son: {known}."
+    return f"Este cuaderno no tiene el parámetro «{name}».{guess} Sus parámetros son: {known}."
 
 
 def _code(text: str) -> str:
