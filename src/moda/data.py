@@ -3,6 +3,7 @@
 `load()` finds the four files, or fetches them, verifies them and lets torchvision read them.
 The order of the sources: the folder given (argument or FASHION_MNIST_DIR), `data/` in the project,
 Debian's package where it is installed, torchvision's download, Debian's package fetched without root.
+Nothing is synced to the disk: every file is verified whenever it is loaded, so a torn one is noticed.
 """
 
 import gzip
@@ -14,11 +15,15 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from moda.errors import ModaError
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_FOLDER = PROJECT / "data"
@@ -54,7 +59,7 @@ TRAIN_SIZE = 50_000
 SPLIT_SEED = 0
 
 
-class DataError(RuntimeError):
+class DataError(ModaError, RuntimeError):
     """The data set is missing, damaged or out of reach; the message says what to do."""
 
 
@@ -111,32 +116,54 @@ def load(folder: str | os.PathLike | None = None) -> FashionMNIST:
 
 
 def locate(folder: str | os.PathLike | None) -> Path:
-    """The folder that holds the four files, plain and verified."""
-    chosen = folder or os.environ.get("FASHION_MNIST_DIR")
-    for place in [Path(chosen)] if chosen else [DATA_FOLDER, DEBIAN_FOLDER]:
-        files = _files_in(place)
-        if files and any(path.suffix == ".gz" for path in files.values()):
-            return _install(files)
-        if files:
-            for name, path in files.items():
-                _content(name, path)
-            return next(iter(files.values())).parent
-    if chosen:
+    """The folder that holds the four files, plain and verified.
+
+    A relative FASHION_MNIST_DIR starts at the project, for notebooks are executed in a folder of theirs.
+    """
+    if not folder and (chosen := os.environ.get("FASHION_MNIST_DIR")):
+        folder = PROJECT / os.path.expanduser(chosen)
+    try:
+        return _locate(Path(folder)) if folder else _locate_or_fetch()
+    except OSError as error:
         raise DataError(
-            f"{chosen} does not hold Fashion-MNIST. It needs the files {', '.join(FILES)}, plain or "
-            ".gz, in it or in FashionMNIST/raw below it. Correct the folder, or unset "
+            f"Fashion-MNIST cannot be read, or not stored in {DATA_FOLDER}: {error}. Make room or mend the "
+            f"rights there, or set FASHION_MNIST_DIR to a folder that holds {', '.join(FILES)}, unpacked."
+        ) from error
+
+
+def _locate(chosen: Path) -> Path:
+    found = _verified(chosen)
+    if not found:
+        raise DataError(
+            f"{chosen.absolute()} does not hold Fashion-MNIST. It needs the files {', '.join(FILES)}, plain "
+            "or .gz, in it or in FashionMNIST/raw below it. Correct the folder, or unset "
             "FASHION_MNIST_DIR to let the project fetch the data."
         )
-    return _fetch()
+    return found
+
+
+def _locate_or_fetch() -> Path:
+    return _verified(DATA_FOLDER) or _verified(DEBIAN_FOLDER) or _fetch()
+
+
+def _verified(place: Path) -> Path | None:
+    """Where the four files below `place` are, verified; unpacked into DATA_FOLDER if any is compressed."""
+    files = _files_in(place)
+    if not files:
+        return None
+    contents = {name: _content(name, path) for name, path in files.items()}
+    if any(path.suffix == ".gz" for path in files.values()):
+        return _install(contents)
+    return next(iter(files.values())).parent
 
 
 def _files_in(place: Path) -> dict[str, Path] | None:
-    """The four files below `place`, plain or compressed; None unless all are there."""
+    """The four files below `place`, each plain or compressed; None unless all are there."""
     for folder in (place, place / "FashionMNIST" / "raw"):  # the second is torchvision's layout
-        for suffix in ("", ".gz"):
-            files = {name: folder / f"{name}{suffix}" for name in FILES}
-            if all(path.is_file() for path in files.values()):
-                return files
+        pairs = {name: (folder / name, folder / f"{name}.gz") for name in FILES}
+        files = {name: path for name, pair in pairs.items() for path in reversed(pair) if path.is_file()}
+        if len(files) == len(FILES):
+            return files
     return None
 
 
@@ -155,9 +182,8 @@ def _content(name: str, path: Path) -> bytes:
     return content
 
 
-def _install(files: dict[str, Path]) -> Path:
-    """Unpack verified `files` into DATA_FOLDER, each under another name until it is whole."""
-    contents = {name: _content(name, path) for name, path in files.items()}
+def _install(contents: dict[str, bytes]) -> Path:
+    """Writes the files into DATA_FOLDER, each under another name until it is whole."""
     DATA_FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=DATA_FOLDER) as scratch:
         for name, content in contents.items():
@@ -171,15 +197,12 @@ def _fetch() -> Path:
     """Fill DATA_FOLDER from the first source that can be reached."""
     reasons = []
     for fetch in (_download_with_torchvision, _download_with_apt):
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                fetch(Path(scratch))
-                files = _files_in(Path(scratch))
-                if not files:
-                    raise DataError("it does not hold the four files")
-                return _install(files)
-            except (DataError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-                reasons.append(f"- {fetch.__doc__}: {' '.join(str(error).split())}")
+        try:
+            contents = _fetched(fetch)
+        except (OSError, RuntimeError, HTTPException, subprocess.SubprocessError) as error:
+            reasons.append(f"- {fetch.__doc__}: {' '.join(str(error).split())}")
+        else:
+            return _install(contents)
     raise DataError(
         "Fashion-MNIST is not on this machine and could not be fetched:\n"
         + "\n".join(reasons)
@@ -187,6 +210,16 @@ def _fetch() -> Path:
         f"files {', '.join(FILES)} (plain or .gz) into {DATA_FOLDER}, or set FASHION_MNIST_DIR to "
         "the folder that holds them."
     )
+
+
+def _fetched(fetch: Callable[[Path], None]) -> dict[str, bytes]:
+    """The verified files that `fetch` puts into the folder that it is given."""
+    with tempfile.TemporaryDirectory() as scratch:
+        fetch(Path(scratch))
+        files = _files_in(Path(scratch))
+        if not files:
+            raise DataError("it does not hold the four files")
+        return {name: _content(name, path) for name, path in files.items()}
 
 
 def _download_with_torchvision(scratch: Path) -> None:
@@ -249,3 +282,5 @@ if __name__ == "__main__":
         print(f"Fashion-MNIST: {locate(None)}")
     except DataError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. The same command starts again.")

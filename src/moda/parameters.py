@@ -5,15 +5,16 @@ value and the values that it may take.
 """
 
 import json
-import math
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 
 import torch
 
 from moda.data import TRAIN_SIZE
+from moda.errors import ModaError
 
 
-class ParameterError(ValueError):
+class ParameterError(ModaError, ValueError):
     """A parameter has a value that makes no sense; the message (Spanish) says which ones do."""
 
 
@@ -56,10 +57,14 @@ class ClassifierRun:
     output_relu: bool = _beyond(True)  # on the scores
     pretrained: bool = _beyond(True)  # otherwise only the sizes of `autoencoder` count
     frozen: bool = _beyond(False)  # the encoder stays as it was
-    revised: bool = _beyond(False)  # chapter 13's network, from random weights; of `autoencoder` n and dropout
+    revised: bool = _beyond(
+        False
+    )  # chapter 13's network, from random weights; of `autoencoder` n and dropout
 
     def __post_init__(self):
         _check(self)
+        if not isinstance(self.autoencoder, AutoencoderRun):
+            raise ParameterError(message("autoencoder", self.autoencoder, "un AutoencoderRun"))
 
 
 Run = AutoencoderRun | ClassifierRun
@@ -86,10 +91,9 @@ def choose_device(name: str = "auto") -> torch.device:
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
+    check_device_name(name)
     if name == "auto":
         name = next(device for device, there in available.items() if there)
-    if name not in list(available):  # a list, so that a name that cannot be hashed is an error too
-        raise ParameterError(_message("device", name, "«auto», «cpu», «cuda» o «mps»"))
     if not available[name]:
         there = ", ".join(f"«{device}»" for device, there in available.items() if there)
         raise ParameterError(
@@ -99,34 +103,49 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def check_device_name(name: str) -> None:
+    """ParameterError where no machine has such a device."""
+    if not isinstance(name, str) or name not in ("auto", "cpu", "cuda", "mps"):
+        raise ParameterError(message("device", name, "«auto», «cpu», «cuda» o «mps»"))
+
+
+# As many values as a list of parameters may have.
+LONGEST = 1000
+
+
 def whole_numbers(name: str, value, like: str) -> list[int]:
     """A parameter that lists values of the parameter `like`, such as `seeds` of `seed`.
 
     Takes a list, a single number, or the text of either (papermill's -p passes a list as text).
     """
-    try:
-        items = json.loads(value) if isinstance(value, str) else value
-    except json.JSONDecodeError:
-        items = None
+    items = _from_json(value) if isinstance(value, str) else value
     items = [items] if isinstance(items, int) else items
-    try:
-        values = [checked(like, item) for item in items]
-    except (ParameterError, TypeError):
-        values = []
+    values = []
+    if isinstance(items, (list, tuple, range)) and len(items) <= LONGEST:
+        with suppress(ParameterError):
+            values = [checked(like, item) for item in items]
     if not values or len(set(values)) < len(values):
-        rule = f"una lista de valores distintos, como [1, 2, 3], cada uno {_RULES[like][2]}"
-        raise ParameterError(_message(name, value, rule))
+        kind = f"una lista de valores distintos, hasta {LONGEST}, por ejemplo [1, 2, 3]"
+        raise ParameterError(message(name, value, f"{kind}, cada uno {_RULES[like][2]}"))
     return values
 
 
-# Of each parameter: its type, whether it may have a value, and the same in words.
+def _from_json(text: str):
+    """None where it is none, or too deep or too long for Python to read."""
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    return None
+
+
+# Of each parameter: its type, whether it may have a value, and the same in words. Some bounds are there
+# only because far beyond them memory, time or the numbers themselves would give out.
 _RULES = {
-    "n": (int, lambda v: v >= 1, "un entero mayor o igual que 1"),
+    "n": (int, lambda v: 1 <= v <= 10_000, "un entero mayor o igual que 1 y menor o igual que 10000"),
     "dropout": (float, lambda v: 0 <= v < 1, "un número mayor o igual que 0 y menor que 1"),
-    "epochs": (int, lambda v: v >= 1, "un entero mayor o igual que 1"),
-    "seed": (int, lambda v: 0 <= v < 2**63, "un entero mayor o igual que 0"),
-    "batch_size": (int, lambda v: v >= 1, "un entero mayor o igual que 1"),
-    "learning_rate": (float, lambda v: 0 < v < math.inf, "un número mayor que 0"),
+    "epochs": (int, lambda v: 1 <= v <= 10_000, "un entero mayor o igual que 1 y menor o igual que 10000"),
+    "seed": (int, lambda v: 0 <= v < 2**63, "un entero mayor o igual que 0 y menor que 2**63"),
+    "batch_size": (int, lambda v: 1 <= v <= TRAIN_SIZE, f"un entero de 1 a {TRAIN_SIZE}"),
+    "learning_rate": (float, lambda v: 0 < v <= 1, "un número mayor que 0 y menor o igual que 1"),
     "train_size": (int, lambda v: 1 <= v <= TRAIN_SIZE, f"un entero de 1 a {TRAIN_SIZE}"),
 }
 _RULES |= dict.fromkeys(OF_PAPER, (bool, lambda v: True, "True o False"))
@@ -139,15 +158,24 @@ def _check(run: Run) -> None:
             object.__setattr__(run, item.name, checked(item.name, getattr(run, item.name)))
 
 
-def checked(name: str, value) -> int | float | bool:
-    """`value` as the parameter `name` takes it; ParameterError where it makes no sense."""
-    kind, allows, rule = _RULES[name]
+def checked(name: str, value, like: str | None = None) -> int | float | bool:
+    """`value` as the parameter `name` takes it, or one `like` it; ParameterError where it makes no sense."""
+    kind, allows, rule = _RULES[like or name]
     boolean = isinstance(value, bool)
     fits = boolean if kind is bool else isinstance(value, (int, kind)) and not boolean
     if not fits or not allows(value):
-        raise ParameterError(_message(name, value, rule))
+        raise ParameterError(message(name, value, rule))
     return value if kind is bool else kind(value) + 0  # -0.0 is 0.0
 
 
-def _message(name: str, value, rule: str) -> str:
-    return f"El parámetro «{name}» vale {value!r}; debe ser {rule}."
+def message(name: str, value, rule: str) -> str:
+    return f"El parámetro «{name}» vale {as_text(value)}; debe ser {rule}."
+
+
+def as_text(value) -> str:
+    """`value` as Python writes it, in one line of a length that can be read."""
+    try:
+        text = " ".join(repr(value).splitlines())
+    except ValueError:  # an integer of more digits than Python writes
+        text = "un número de miles de cifras"
+    return text if len(text) <= 200 else f"{text[:100]}…"
