@@ -233,7 +233,9 @@ def test_reruns_of_the_other_notebooks_train_and_finish(empty_runs, tmp_path):
     rerun("10-sirve-preentrenar", tmp_path / "10.ipynb", {**few, "sizes": "[20, 40]", "epochs": 1, "n": 4})
     rerun("11-relu-y-dropout-en-la-salida", tmp_path / "11.ipynb", {**few, "epochs": 1})
     rerun("12-espacio-latente", tmp_path / "12.ipynb", {**short, "n": 2, "seed": 0})
-    rerun("13-corrigiendo-el-modelo", tmp_path / "13.ipynb", {**few, "epochs": 1, "other_epochs": 1, "seeds": 3})
+    rerun(
+        "13-corrigiendo-el-modelo", tmp_path / "13.ipynb", {**few, "epochs": 1, "other_epochs": 1, "seeds": 3}
+    )
     # Two averaged and one final autoencoder; then 2 x 2 pairs, one of them trained by notebook 05.
     trained = [folder.name for folder in empty_runs.iterdir() if not folder.name.startswith(".")]
     assert sum(name.startswith(("autoencoder-n3-s4", "autoencoder-n3-s5")) for name in trained) == 3

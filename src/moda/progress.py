@@ -19,7 +19,8 @@ class Progress:
     PERIOD = 1  # second
 
     def __init__(self, runs: dict[str, tuple[Path, int]]):
-        self.runs, self.lines = runs, {}
+        self.runs = runs
+        self.lines: dict[str, tqdm] = {}
         self.whole = tqdm(total=len(runs), desc="all runs", unit="run", disable=None)
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
