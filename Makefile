@@ -8,6 +8,16 @@ DASK ?=
 # Where `make serve` shows the book.
 PORT ?= 8000
 
+# The x86-64 processor that the tests are to see: avx2, without AVX-512, as most laptops are, or sse; this
+# machine's own if none. What each library reads to leave out the instructions that others lack.
+CPU ?=
+AS_avx2 := env ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+    OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
+AS_sse := env ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
+    OPENBLAS_CORETYPE=Nehalem NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
+AS = $(if $(CPU),$(or $(AS_$(CPU)),$(error CPU is avx2 or sse)))
+NUMBERS := comparison evaluation fast models reference training
+
 BIN := .venv/bin
 READY := .venv/.installed
 HTML := book/_build/html
@@ -24,7 +34,7 @@ endif
 ALONE := $(if $(shell command -v flock 2>/dev/null),exec 9>>Makefile; \
     flock --nonblock 9 || { echo "Another make is at work in this folder; waiting for it."; flock 9; };)
 
-.PHONY: help book pdf tex serve test reproduce bench clean
+.PHONY: help book pdf tex serve test quick numbers lint reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -57,9 +67,22 @@ tex:
 	echo "The PDF needs TeX. On Debian or Ubuntu:"; \
 	echo "sudo apt-get install --no-install-recommends" $$(cat book/_latex/debian-packages.txt); exit 1; } >&2
 
-test: $(READY) ## unit tests, notebooks against their outputs, a real training, the book's build
+test: lint ## all tests: units, notebooks against their outputs, real trainings, the book's pages and PDF
 	$(BIN)/python -m moda.data
-	$(BIN)/pytest
+	$(AS) $(BIN)/pytest
+
+quick: lint ## the tests that take no minute: no notebook, no training in other processes, no book
+	$(BIN)/python -m moda.data
+	$(AS) $(BIN)/pytest -m "not slow" tests
+
+numbers: $(READY) ## the tests that see numbers; with CPU=avx2 or CPU=sse as on such a processor
+	$(BIN)/python -m moda.data
+	$(AS) $(BIN)/pytest notebooks $(NUMBERS:%=tests/test_%.py)
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
 CHOSEN := $(if $(CHAPTERS),--chapters $(CHAPTERS))
 NOTEBOOKS := $(wildcard $(foreach chapter,$(CHAPTERS),notebooks/$(chapter)-*.md notebooks/0$(chapter)-*.md))

@@ -99,7 +99,7 @@ def operations(model: str) -> float:
 
 
 def measure(model: str, device: str, quick: bool) -> dict[str, list[float]]:
-    """Images per second of every contender, one value a round; of the matrix product, those it would allow."""
+    """Images per second of every contender, one value a round; of the matrix product, what it allows."""
     images = 6400 if quick else 12800
     running = []
     for contender in contenders(device, quick):
@@ -180,7 +180,8 @@ def worker() -> str:
         "dataset = data.load()\n"
         "print(time.perf_counter() - start)\n"
         "from moda.parameters import AutoencoderRun\n"
-        "training.train_autoencoder(AutoencoderRun(epochs=1, train_size=10_000), dataset, torch.device('cpu'))\n"
+        "run = AutoencoderRun(epochs=1, train_size=10_000)\n"
+        "training.train_autoencoder(run, dataset, torch.device('cpu'))\n"
         "print(peak() - before)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

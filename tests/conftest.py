@@ -1,4 +1,4 @@
-"""What the tests share: the real data set, a piece of it, one thread of torch, the book, a check for tools."""
+"""What tests share: the real data set, a piece of it, one thread of torch, the book, a check for tools."""
 
 import os
 import shutil

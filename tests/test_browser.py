@@ -271,7 +271,7 @@ def test_folded_code_opens_and_closes(site, browser):
     prompt, code = fold.find_element(By.TAG_NAME, "summary"), fold.find_element(By.TAG_NAME, "pre")
     for name, shown in [("Mostrar", False), ("Ocultar", True), ("Mostrar", False)]:
         assert prompt.text == f"{name} el código"
-        WebDriverWait(browser, 5).until(lambda _: code.is_displayed() == shown)
+        WebDriverWait(browser, 5).until(lambda _, shown=shown: code.is_displayed() == shown)
         prompt.click()
 
 

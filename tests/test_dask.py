@@ -99,7 +99,7 @@ def test_workers_give_what_this_machine_gives(tmp_path, monkeypatch, cluster):
         folder_name(run) for classifier in RUNS for run in (classifier, classifier.autoencoder)
     }
     assert files(there) == files(here)
-    used = [path for path in cluster.folder.glob("worker-*/classifier-*")]
+    used = cluster.folder.glob("worker-*/classifier-*")
     assert {path.parent.name for path in used} == {"worker-0", "worker-1"}
 
 

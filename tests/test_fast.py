@@ -87,6 +87,7 @@ def test_model_keeps_its_own_layers():
     [
         [nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Dropout(0.0), nn.MaxPool2d(2)],
         [nn.Conv2d(1, 4, 5), nn.ReLU()],
+        [nn.Conv2d(1, 4, 3, bias=False), nn.ReLU()],
         [nn.Conv2d(1, 4, 3), nn.MaxPool2d(3)],
         [nn.Conv2d(1, 4, 3), nn.Dropout(0.0), nn.ReLU(), nn.MaxPool2d(2)],
         [

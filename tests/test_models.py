@@ -140,7 +140,7 @@ def test_corrected_layers_have_the_paper_s_shapes():
 
 @pytest.mark.parametrize("all_pixels, unseen, independent", [(False, 2, 3), (True, 0, 0)])
 def test_rows_and_columns_that_the_layers_leave_out(all_pixels, unseen, independent):
-    """At the right and at the bottom: of the input the code depends on none, of the output none on the code."""
+    """At the right and at the bottom: the code depends on none of the input's, none of the output's on it."""
     torch.manual_seed(0)
     model = Autoencoder(8, dropout=0, all_pixels=all_pixels)
     x = torch.rand(200, 1, 28, 28, requires_grad=True)

@@ -15,10 +15,12 @@ import nbformat
 import papermill
 import pytest
 from bs4 import BeautifulSoup
+from matplotlib import rc_context
 from papermill.exceptions import PapermillExecutionError
 
 from moda import store
 from moda.data import PROJECT
+from moda.parameters import ParameterError
 from moda.reruns import book_parameters
 
 NOTEBOOKS = PROJECT / "notebooks"
@@ -167,12 +169,26 @@ def test_executing_twice_gives_the_same_file(tmp_path):
         ("articulo-y-reproduccion", "seed", -1, "un entero mayor o igual que 0"),
     ],
 )
-def test_senseless_parameter_ends_at_once_in_spanish(tmp_path, name, parameter, value, expected):
+def test_senseless_parameter_ends_at_once_in_spanish(monkeypatch, tmp_path, name, parameter, value, expected):
+    """As the first cells say it, here without a kernel; one notebook that is really run follows."""
+    monkeypatch.setenv("MODA_RUNS", str(tmp_path))
+    parameters, *first = code_of(NOTEBOOKS / f"{name}.ipynb")[:3]
+    values = {}
+    exec(parameters.source, values)
+    values[parameter] = value
+    with rc_context(), pytest.raises(ParameterError) as error:
+        for cell in first:
+            exec(cell.source, values)
+    assert f"«{parameter}» vale {value!r}" in str(error.value)
+    assert expected in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_senseless_parameter_ends_a_notebook_with_its_message(tmp_path):
     with pytest.raises(PapermillExecutionError) as error:
-        rerun(name, tmp_path / "out.ipynb", {parameter: value})
+        rerun("04-clasificador", tmp_path / "out.ipynb", {"epochs": -1})
     assert error.value.ename == "ParameterError"
-    assert f"«{parameter}» vale {value!r}" in error.value.evalue
-    assert expected in error.value.evalue
+    assert "«epochs» vale -1" in error.value.evalue
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +222,7 @@ def test_papermill_command_of_the_readme_trains_what_it_needs(empty_runs, tmp_pa
 @pytest.mark.parametrize("source", SOURCES, ids=names)
 def test_the_book_s_own_notebooks_ask_for_the_notice_and_show_none(source):
     path = source.with_suffix(".ipynb")
-    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    code = code_of(path)
     assert f'reruns.notice("{source.stem}", globals())' in code[1].source, "the cell after the parameters"
     assert code[1].outputs == []
     inferred = papermill.inspect_notebook(str(path))
@@ -233,7 +249,9 @@ def test_reruns_of_the_other_notebooks_train_and_finish(empty_runs, tmp_path):
     rerun("10-sirve-preentrenar", tmp_path / "10.ipynb", {**few, "sizes": "[20, 40]", "epochs": 1, "n": 4})
     rerun("11-relu-y-dropout-en-la-salida", tmp_path / "11.ipynb", {**few, "epochs": 1})
     rerun("12-espacio-latente", tmp_path / "12.ipynb", {**short, "n": 2, "seed": 0})
-    rerun("13-corrigiendo-el-modelo", tmp_path / "13.ipynb", {**few, "epochs": 1, "other_epochs": 1, "seeds": 3})
+    rerun(
+        "13-corrigiendo-el-modelo", tmp_path / "13.ipynb", {**few, "epochs": 1, "other_epochs": 1, "seeds": 3}
+    )
     # Two averaged and one final autoencoder; then 2 x 2 pairs, one of them trained by notebook 05.
     trained = [folder.name for folder in empty_runs.iterdir() if not folder.name.startswith(".")]
     assert sum(name.startswith(("autoencoder-n3-s4", "autoencoder-n3-s5")) for name in trained) == 3
@@ -263,6 +281,10 @@ def page_of(notebook: Path) -> BeautifulSoup:
     subprocess.run(command, check=True, capture_output=True)
     page = book / "_build" / "_page" / notebook.stem / "html" / f"{notebook.stem}.html"
     return BeautifulSoup(page.read_bytes(), "html.parser")
+
+
+def code_of(notebook: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
 
 
 def outputs_of(notebook: Path) -> list[nbformat.NotebookNode]:

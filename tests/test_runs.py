@@ -335,7 +335,7 @@ def test_table_of_no_runs_is_empty(folder):
 
 
 def test_table_has_the_reference_runs_when_asked(two_folders):
-    reference, local = two_folders
+    _, local = two_folders
     (local / folder_name(OTHER)).rename(local / folder_name(ENCODER))
     assert list(runs.table().index) == [folder_name(ENCODER)]
     assert list(runs.table(reference=True).index) == [folder_name(OTHER), folder_name(ENCODER)]

@@ -75,7 +75,7 @@ def provenance(shown, groups: dict) -> tuple[dict[str, list[str]], str]:
     *lines, _, line = forms["text/markdown"].splitlines() if groups else (None, forms["text/markdown"])
     cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in lines]
     for form in ("text/html", "text/plain"):
-        assert line in forms[form] and all(cell in forms[form] for cell in sum(cells[2:], [])), form
+        assert line in forms[form] and all(cell in forms[form] for row in cells[2:] for cell in row), form
     return {head: values for head, *values in cells}, line
 
 

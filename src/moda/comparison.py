@@ -53,13 +53,13 @@ def cells(percentages: pd.DataFrame, images: int) -> pd.DataFrame:
     return table
 
 
-def interval(values: Sequence[float]) -> float:
+def interval(values: Sequence[float] | np.ndarray) -> float:
     """Half the width of the 95 % confidence interval of the mean of `values`, by Student's t."""
     return stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
 
 
 class Difference(NamedTuple):
-    """`mean` of the differences between pairs, half the width of its 95 % `interval`, `p` of no difference."""
+    """`mean` of the differences between pairs, half of its 95 % `interval`, `p` of no difference."""
 
     mean: float
     interval: float
@@ -78,7 +78,7 @@ def paired(ones: Sequence[float], others: Sequence[float]) -> Difference | None:
 
 
 def mcnemar(ones: np.ndarray, others: np.ndarray) -> tuple[int, int, float]:
-    """Of two classifiers' hits on the same images: those of the one only, of the other only, and p (exact)."""
+    """Of two classifiers' hits on the same images: those of one only, of the other only, and p (exact)."""
     first, second = int((ones & ~others).sum()), int((others & ~ones).sum())
     return first, second, stats.binomtest(first, max(first + second, 1)).pvalue
 
@@ -86,7 +86,7 @@ def mcnemar(ones: np.ndarray, others: np.ndarray) -> tuple[int, int, float]:
 def pairs_needed(difference: float, deviation: float, power: float = 0.8) -> float:
     """With how many pairs a paired t test (5 %) finds a mean `difference` with probability `power`.
 
-    `deviation`: the standard deviation of the differences between pairs. No number of pairs finds 0: infinite.
+    `deviation`: the standard deviation of the differences between pairs. To find 0: infinitely many.
     """
     if not difference:
         return math.inf

@@ -119,7 +119,7 @@ def reliability(scores: Tensor, labels: Tensor, bins: int = 15) -> pd.DataFrame:
 
 
 def calibration_error(scores: Tensor, labels: Tensor) -> float:
-    """The expected calibration error (Guo et al., 2017): mean over images of |accuracy - confidence| of a bin."""
+    """Expected calibration error (Guo et al., 2017): mean of a bin's |accuracy - confidence| over images."""
     table = reliability(scores, labels)
     gap = (table["accuracy"] - table["confidence"]).abs()
     return float((gap * table["images"]).sum() / table["images"].sum())

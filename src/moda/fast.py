@@ -17,12 +17,15 @@ dropout probability). CUDA and MPS have no need of it.
 
 import copy
 import functools
+from collections.abc import Callable
+from typing import TypeGuard, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Mapping = nn.Linear | nn.Conv2d | nn.ConvTranspose2d  # what a Block is made around
 _where_above = torch.ops.aten.threshold_backward  # (x, r, t): x where r > t, else 0; t is a number
 
 
@@ -31,7 +34,7 @@ def accelerate(model: nn.Module) -> nn.Module:
 
     The parameters of `model` are converted to channels_last in place.
     """
-    model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return _twin(model)
 
 
@@ -62,13 +65,15 @@ def _twin(module: nn.Module) -> nn.Module:
 
 def _fused(layers: list[nn.Module]) -> nn.Sequential:
     """`layers` with those in a row that a Chain can do as one, and other layers for dropout."""
-    fused, chain = [], []
+    fused: list[nn.Module] = []
+    chain: list[nn.Module] = []
     while layers:
         layer = layers.pop(0)
         if _suits(layer):
             relu = bool(layers) and isinstance(layers[0], nn.ReLU)
             layers[:relu] = []
-            p = layers.pop(0).p if relu and layers and isinstance(layers[0], nn.Dropout) else 0.0
+            dropped = relu and bool(layers) and isinstance(layers[0], nn.Dropout)
+            p = cast(nn.Dropout, layers.pop(0)).p if dropped else 0.0
             pool = isinstance(layer, nn.Conv2d) and bool(layers) and _halves(layers[0])
             layers[:pool] = []
             chain.append(Block(layer, relu, p, pool))
@@ -81,8 +86,10 @@ def _fused(layers: list[nn.Module]) -> nn.Sequential:
     return nn.Sequential(*fused, *[Chain(chain)] * bool(chain))
 
 
-def _suits(layer: nn.Module) -> bool:
+def _suits(layer: nn.Module) -> TypeGuard[Mapping]:
     """Whether a Block can do this layer."""
+    if getattr(layer, "bias", None) is None:
+        return False
     if isinstance(layer, nn.Conv2d):
         return (layer.kernel_size, layer.stride, layer.padding) == ((3, 3), (1, 1), (0, 0))
     if isinstance(layer, nn.ConvTranspose2d):
@@ -98,7 +105,7 @@ def _halves(layer: nn.Module) -> bool:
 
 
 def drop_(x: Tensor, p: float, random: np.random.BitGenerator) -> Tensor:
-    """Sets each value of `x` (contiguous) to 0 with probability `p` (to 1/65536), and gives it back; unscaled.
+    """Sets each value of `x` (contiguous) to 0 with probability `p` (to 1/65536); gives it back, unscaled.
 
     Four values share a 64-bit integer of `random`.
     """
@@ -121,7 +128,7 @@ class Dropout(nn.Module):
 
     def train(self, mode: bool = True) -> "Dropout":
         if mode and self.p:
-            self.random = np.random.SFC64(torch.randint(2**63 - 1, ()).item())
+            self.random = np.random.SFC64(int(torch.randint(2**63 - 1, ())))
         return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -193,10 +200,11 @@ class Reshape(nn.Module):
 class Block(Dropout):
     """A layer that _suits; and behind it, each or none, ReLU, dropout after the ReLU, 2x2 max pooling."""
 
-    def __init__(self, layer: nn.Module, relu: bool = True, p: float = 0.0, pool: bool = False):
+    def __init__(self, layer: Mapping, relu: bool = True, p: float = 0.0, pool: bool = False):
         super().__init__(p)
-        self.weight, self.bias = layer.weight, layer.bias
-        self.relu, self.pool, self.used_of_output = relu, pool, int
+        self.weight, self.bias = layer.weight, cast(Tensor, layer.bias)  # as _suits has seen
+        self.relu, self.pool = relu, pool
+        self.used_of_output: Callable[[int], int] = int
         self.map = _MAPS[type(layer)]
 
     def used(self, size: int) -> int:
@@ -215,7 +223,7 @@ class Block(Dropout):
         y, x = self.map.compute(x, weight, self.bias * scale)
         if p:
             drop_(y, p, self.random)
-        kept = ()
+        kept: tuple[Tensor, ...] = ()
         if self.pool:
             # The maximum of four in two steps, in an order in which the first of equals wins, as in
             # max_pool2d; before ReLU, for the maximum of non-negative products is the same.
@@ -314,7 +322,7 @@ class TransposedConvolution:
 
 @functools.cache
 def _phases(inputs: int, outputs: int, size: int) -> Tensor:
-    """Which of the weights, in channels-last order, make the kernel of the phases: (4 * outputs, inputs, 2, 2).
+    """Which weights, in channels-last order, make the kernel of the phases: (4 * outputs, inputs, 2, 2).
 
     Output 2m + a takes the kernel's positions a and 2 + a, of inputs m and m - 1. So each of the four
     phases a (two down, two across) is a convolution with a 2x2 kernel, and all are one.
@@ -335,4 +343,8 @@ def _convolution_backward(gradient, x, weight, need_x, transposed):
     return to_x.permute(0, 2, 3, 1) if need_x else None, to_weight
 
 
-_MAPS = {nn.Linear: Linear, nn.Conv2d: Convolution, nn.ConvTranspose2d: TransposedConvolution}
+_MAPS: dict[type[nn.Module], type[Linear | Convolution | TransposedConvolution]] = {
+    nn.Linear: Linear,
+    nn.Conv2d: Convolution,
+    nn.ConvTranspose2d: TransposedConvolution,
+}

@@ -77,7 +77,7 @@ class Classifier(nn.Module):
     appendix writes Linear(64, 10); here the layer takes as many inputs as the encoder has outputs.
     """
 
-    def __init__(self, encoder: Encoder, dropout: float = 0.2, output_relu: bool = True):
+    def __init__(self, encoder: "Encoder | RevisedEncoder", dropout: float = 0.2, output_relu: bool = True):
         super().__init__()
         self.encoder = encoder
         relu = [nn.ReLU()] if output_relu else []
@@ -121,13 +121,14 @@ def untrained(run: Run) -> Autoencoder | Classifier:
     """The network that `run` describes, as it is initialised."""
     if isinstance(run, ClassifierRun):
         of = run.autoencoder
-        encoder = RevisedEncoder(of.n, of.dropout) if run.revised else Encoder(of.n, of.dropout, of.all_pixels)
-        return classifier(encoder, run)
+        if run.revised:
+            return classifier(RevisedEncoder(of.n, of.dropout), run)
+        return classifier(Encoder(of.n, of.dropout, of.all_pixels), run)
     return Autoencoder(run.n, run.dropout, run.output_dropout, run.all_pixels)
 
 
-def classifier(encoder: nn.Module, run: ClassifierRun) -> Classifier:
-    """The classifier that `run` describes on this encoder (not copied), its last layer as it is initialised."""
+def classifier(encoder: Encoder | RevisedEncoder, run: ClassifierRun) -> Classifier:
+    """The classifier that `run` describes on this encoder (not copied), its last layer untrained."""
     kind = RevisedClassifier if run.revised else Classifier
     return kind(encoder, run.dropout, run.output_relu)
 
@@ -138,7 +139,7 @@ def trace(model: Autoencoder | Classifier) -> list[tuple[str, nn.Module, tuple[i
     x = torch.zeros(1, 1, 28, 28)
     layers = []
     for part, sequence in model.named_children():
-        for layer in sequence:
+        for layer in sequence.children():
             x = layer(x)
             layers.append((part, layer, tuple(x.shape[1:])))
     return layers

@@ -49,13 +49,12 @@ def against_paper(rows: list[tuple[str, float | None, float, str]]) -> pd.DataFr
     """
     lines = []
     for what, reported, ours, form in rows:
-        known = reported is not None
         lines.append(
             {
                 "Magnitud": what,
-                "Artículo": f"{reported:{form}}" if known else "—",
+                "Artículo": f"{reported:{form}}" if reported is not None else "—",
                 "Aquí": f"{ours:{form}}",
-                "Diferencia": f"{ours - reported:+{form}}" if known else "—",
+                "Diferencia": f"{ours - reported:+{form}}" if reported is not None else "—",
             }
         )
     return pd.DataFrame(lines)
@@ -90,7 +89,7 @@ def p_value(p: float | None, equals: str = "") -> str:
 
 
 def pairs(difference: float, deviation: float) -> str:
-    """How many pairs of runs a test needs (see moda.comparison.pairs_needed), which beyond 1000 are not told."""
+    """How many pairs of runs a test needs (see moda.comparison.pairs_needed); beyond 1000 it is not told."""
     count = pairs_needed(difference, deviation)
     return str(count) if count <= 1000 else "más de 1000"
 
@@ -147,7 +146,7 @@ def provenance(groups: dict[str, list[Result]]) -> None:
         "text/html": f"{table.to_html(index=False, border=0)}<p>{line}</p>",
         "text/plain": f"{table.to_string(index=False)}\n{line}",
     }
-    display(forms if records else {form: line for form in forms}, raw=True)
+    display(forms if records else dict.fromkeys(forms, line), raw=True)
 
 
 def _parameters(run: Run) -> dict:
