@@ -110,13 +110,15 @@ def test_kills_at_any_moment_change_nothing(tmp_path, uninterrupted, monkeypatch
     for _ in range(KILLS):
         begin = time.monotonic()
         process = start(folder, script, stderr=subprocess.DEVNULL)
-        wait_for(lambda: folder.exists() or process.poll() is not None)
+        while not folder.exists() and process.poll() is None:
+            time.sleep(0.05)
         starting = time.monotonic() - begin
         time.sleep(chance.uniform(0, starting))  # which trainings as short as these take about
         children = workers_of(process.pid)
         process.kill()
         process.wait()
-        wait_for(lambda: all(status(pid)[0] == "Z" for pid in children))
+        while any(status(pid)[0] != "Z" for pid in children):
+            time.sleep(0.05)
         if all((folder / folder_name(run)).exists() for run in runs):
             assert_same(folder, uninterrupted, runs)
             shutil.rmtree(folder)

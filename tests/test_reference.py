@@ -49,7 +49,7 @@ def test_fifteen_epochs_are_the_beginning_of_twenty():
 
 
 def test_the_tiny_run_trained_again_begins_as_it_is_stored(tmp_path, monkeypatch):
-    """In what does not amplify the order of a sum, which is another on another processor: the first epoch's losses."""
+    """In what does not amplify the order of sums, another on another processor: the first epoch's losses."""
     monkeypatch.setenv("MODA_RUNS", str(tmp_path))
     for run in (TINY.autoencoder, TINY):
         again, stored = (
@@ -68,8 +68,8 @@ def test_code_that_decides_results_has_changed_only_with_the_recipe():
     )
     digest = hashlib.sha256(repr(list(parts)).encode()).hexdigest()[:16]
     assert digest == RECIPE_CODE, (
-        "models, fast or training have changed. If any result does, raise RECIPE in moda.store, and train the "
-        f"reference again; in both cases RECIPE_CODE there becomes {digest}"
+        "models, fast or training have changed. If any result does, raise RECIPE in moda.store and train "
+        f"the reference again; in both cases RECIPE_CODE there becomes {digest}"
     )
 
 
@@ -99,7 +99,7 @@ def test_compare_tells_how_far_runs_are_that_are_not_equal(tmp_path):
     change(far, tmp_path, lambda metrics: 2 * metrics["loss"])
     text = compare(tmp_path)
     assert f"{len(EVERY) - 2} of {len(EVERY)} runs equal the reference to the last digit." in text
-    assert "1 of the 2 that were also trained with other seeds are as near as those are." in text
+    assert "1 of the 2 that have runs with other seeds are as near as those are." in text
     ecm = read(far, REFERENCE_FOLDER).metrics["loss"]
     assert f"{folder_name(far)}, {2 * ecm:.4f}, in the reference {ecm:.4f}." in text
     assert "computed with: portable; in the reference: native" in text

@@ -19,7 +19,7 @@ class ParameterError(ModaError, ValueError):
 
 
 def _beyond(paper: bool) -> bool:
-    """A field that the paper's own runs do not have: it describes a run only where it departs from `paper`."""
+    """A field that the paper's own runs do not have: it describes a run only where it is not `paper`."""
     return field(default=paper, metadata={"beyond": True})
 
 
@@ -57,9 +57,8 @@ class ClassifierRun:
     output_relu: bool = _beyond(True)  # on the scores
     pretrained: bool = _beyond(True)  # otherwise only the sizes of `autoencoder` count
     frozen: bool = _beyond(False)  # the encoder stays as it was
-    revised: bool = _beyond(
-        False
-    )  # chapter 13's network, from random weights; of `autoencoder` n and dropout
+    # Chapter 13's network, from random weights; of `autoencoder` it has n and dropout.
+    revised: bool = _beyond(False)
 
     def __post_init__(self):
         _check(self)
@@ -80,8 +79,9 @@ OF_PAPER = {
 
 def origin(run: Run) -> AutoencoderRun | None:
     """The run that has to be trained before `run`; None where it starts from random weights."""
-    pretrained = isinstance(run, ClassifierRun) and run.pretrained and not run.revised
-    return run.autoencoder if pretrained else None
+    if isinstance(run, ClassifierRun) and run.pretrained and not run.revised:
+        return run.autoencoder
+    return None
 
 
 def choose_device(name: str = "auto") -> torch.device:

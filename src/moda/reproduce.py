@@ -48,7 +48,12 @@ WHOLE: dict[str, Any] = {"output_dropout": False, "all_pixels": True}
 REVISED_ENCODER: dict[str, Any] = {"n": 32, "dropout": 0.1}
 REVISED: dict[str, Any] = {"revised": True, "decay": True, "learning_rate": 2e-3, "epochs": 20, **PLAIN}
 # Other settings of chapter 7.
-SETTINGS: list[dict[str, Any]] = [{"batch_size": 32}, {"batch_size": 128}, {"batch_size": 256}, {"learning_rate": 3e-4}]
+SETTINGS: list[dict[str, Any]] = [
+    {"batch_size": 32},
+    {"batch_size": 128},
+    {"batch_size": 256},
+    {"learning_rate": 3e-4},
+]
 # Labelled images, and for how many epochs: with few images an epoch has few steps.
 LABELS = {100: 300, 1000: 100, 10_000: 40, 50_000: 30}
 STARTS: list[dict[str, Any]] = [{}, {"frozen": True}, {"pretrained": False}]
@@ -171,7 +176,7 @@ def judge(folder: Path, runs: list[Run]) -> list[str]:
         far = max(distance, key=lambda run: distance[run])
         near = sum(value <= 1 for value in distance.values())
         lines += [
-            f"{near} of the {len(distance)} that were also trained with other seeds are as near as those are.",
+            f"{near} of the {len(distance)} that have runs with other seeds are as near as those are.",
             f"The farthest, at {distance[far]:.2f} of that margin: {folder_name(far)}, "
             f"{_quality(yours[far]):.4f}, in the reference {_quality(reference[far]):.4f}.",
         ]

@@ -136,8 +136,8 @@ def _alone(run: Run) -> Iterator[Path]:
             yield target
     except OSError as error:
         raise StoreError(
-            f"The run {target} cannot be stored ({error.strerror or error}). Make room, or let MODA_RUNS name "
-            "another folder, and try again: whole runs and whole epochs are kept."
+            f"The run {target} cannot be stored ({error.strerror or error}). Make room, or name another "
+            "folder in MODA_RUNS, and try again: whole runs and whole epochs are kept."
         ) from error
 
 
@@ -252,8 +252,8 @@ def _train_on_a_worker(
 ) -> tuple[str, dict[str, bytes]]:
     if folder_name(run) != name:
         raise StoreError(
-            f"A Dask worker on {platform.node()} calls the run {name} {folder_name(run)}: its recipe or its data "
-            "are not the caller's. Install the same version of this project there."
+            f"A Dask worker on {platform.node()} calls the run {name} {folder_name(run)}: its recipe or its "
+            "data are not the caller's. Install the same version of this project there."
         )
     with _ONE_AT_A_TIME:
         if start := origin(run):

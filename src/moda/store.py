@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import load_file
 
 from moda import data, disk
+from moda.errors import ModaError
 from moda.models import Autoencoder, Classifier, untrained
 from moda.parameters import OF_PAPER, AutoencoderRun, ClassifierRun, Run
 
@@ -40,7 +41,7 @@ FILES = ["run.json", "history.csv", "metrics.json", WEIGHTS]
 SUMS = "SHA256SUMS"
 
 
-class StoreError(RuntimeError):
+class StoreError(ModaError, RuntimeError):
     """A run cannot be stored, or what is stored is damaged or gone; the message says what to do."""
 
     @classmethod

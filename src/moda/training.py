@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
+from moda.errors import ModaError
 from moda.evaluation import autoencoder_metrics, classifier_metrics
 from moda.fast import accelerate, flatten
 from moda.models import Autoencoder, Classifier, classifier, untrained
@@ -27,7 +28,7 @@ from moda.parameters import AutoencoderRun, ClassifierRun, origin
 EVALUATED = 10_000
 
 
-class DivergenceError(RuntimeError):
+class DivergenceError(ModaError, RuntimeError):
     """A loss is infinite or not a number any more; the message (Spanish) says of which run, and when."""
 
 
@@ -237,8 +238,8 @@ def _fit(
             row |= {f"{part}_{name}": value for name, value in metrics(learner.network, images).items()}
         if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
             raise DivergenceError(
-                f"El entrenamiento de {run} no puede seguir: en la época {epoch}, {', '.join(wrong)} no es un "
-                "número finito. Pruebe con una tasa de aprendizaje («learning_rate») menor."
+                f"El entrenamiento de {run} no puede seguir: en la época {epoch}, {', '.join(wrong)} no es "
+                "un número finito. Pruebe con una tasa de aprendizaje («learning_rate») menor."
             )
         history.append(row)
         seconds += perf_counter() - start

@@ -1,7 +1,7 @@
-"""Does a fault in one place go unnoticed? `python tests/mutants/run.py [WORD ...]` tries those of mutants.toml.
+"""Does a fault in one place go unnoticed? `python tests/mutants/run.py [WORD ...]` tries mutants.toml.
 
-Each is made in a copy of the project, in which the tests run that it names; WORDs choose the faults whose file or
-description has one. Prints a table, and fails where a fault survives that is not said to.
+Each is made in a copy of the project, where the tests that it names run; WORDs choose the faults whose file
+or description has one. Prints a table, and fails where a fault survives that is not said to.
 """
 
 import argparse
