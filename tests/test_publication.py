@@ -143,6 +143,8 @@ def test_card_has_the_size_that_its_tags_say(hosted):
 def test_citation_is_the_packages(hosted):
     package = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     assert (CITATION["version"], CITATION["license"]) == (package["version"], package["license"])
+    changes = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {CITATION['version']} - {CITATION['date-released']}\n" in changes
     article = pages_of(hosted)["como-citar"].article
     book, paper = (block.get_text() for block in article.select(".highlight-bibtex"))
     for part in (CITATION["title"], CITATION["version"], CITATION["authors"][0]["name"], ADDRESS):
