@@ -137,3 +137,7 @@ def test_pairs_needed_are_the_fewest_that_find_it():
 def test_no_number_of_pairs_finds_nothing():
     assert pairs_needed(0.0, 1.0) == np.inf
     assert pairs_needed(5.0, 1.0) == pairs_needed(8.96, 1.0) == 3
+
+
+def test_two_pairs_find_what_always_comes_out():
+    assert pairs_needed(0.5, np.float64(0)) == pairs_needed(0.5, 1e-9) == 2
