@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from moda import paper
 from moda.comparison import (
@@ -40,6 +41,14 @@ def test_margins_hold_95_of_100_differences_between_equals():
     assert np.mean(inside, axis=1) == pytest.approx(0.95, abs=0.02)
 
 
+def test_margins_of_worked_examples():
+    """Two standard errors of a difference; the variance of 1 to 5 is 2.5, of 0 and 2 it is 2."""
+    assert margin_of_runs(pd.Series([1, 2, 3, 4, 5])) == pytest.approx(2 * 5**0.5)
+    assert margin_of_means(np.array([0, 2])) == pytest.approx(2 * 2**0.5)
+    # Of 8 images none and 4, with one more of each kind: 1 and 5 of 10.
+    assert margin_of_shares(0.0, 0.5, 8) == pytest.approx(2 * (0.1 * 0.9 / 10 + 0.5 * 0.5 / 10) ** 0.5)
+
+
 def test_margin_of_the_exactitud():
     """Of 10000 images 90 %: the standard error is 0.3 points, that of a difference 1.41 times it."""
     assert margin_of_shares(0.9, 0.9, 10_000) == pytest.approx(2 * 2**0.5 * 0.003, rel=1e-3)
@@ -66,11 +75,23 @@ def test_cells_tell_ours_from_the_papers():
     assert table.loc[outside, ["paper", "ours", "difference"]].tolist() == pytest.approx([4.2, 9.2, 5])
     assert table.loc[("Bota", "Bota"), "difference"] == pytest.approx(-0.5)
     assert isinstance(table.index, pd.MultiIndex)
+    assert table.loc[outside, "margin"] == pytest.approx(100 * margin_of_shares(0.042, 0.092, 1000))
 
 
 def test_interval_of_a_mean():
     # Student's t for four degrees of freedom is 2.776.
     assert interval([1, 2, 3, 4, 5]) == pytest.approx(2.776 * (2.5 / 5) ** 0.5, rel=1e-3)
+
+
+def test_interval_and_paired_test_are_those_of_scipy():
+    ones, others = np.random.default_rng(0).normal(size=(2, 7))
+    expected = stats.ttest_rel(others, ones)
+    limits = expected.confidence_interval(0.95)
+    assert paired(ones, others) == pytest.approx(
+        ((others - ones).mean(), (limits.high - limits.low) / 2, expected.pvalue)
+    )
+    limits = stats.t.interval(0.95, 6, ones.mean(), stats.sem(ones))
+    assert interval(ones) == pytest.approx((limits[1] - limits[0]) / 2)
 
 
 def test_paired_difference_takes_out_what_the_pairs_share():
@@ -99,6 +120,24 @@ def test_pairs_needed_are_those_of_the_tables(effect, pairs):
     assert pairs_needed(effect, 1.0) == pairs_needed(-2 * effect, 2.0) == pairs
 
 
+def test_more_power_needs_more_pairs():
+    assert [pairs_needed(0.5, 1.0, power) for power in (0.5, 0.8, 0.9, 0.95)] == [18, 34, 44, 54]
+
+
+def test_pairs_needed_are_the_fewest_that_find_it():
+    """In trials of the test itself."""
+    pairs, random = pairs_needed(0.8, 1.0), np.random.default_rng(0)
+    found = [
+        np.mean(stats.ttest_1samp(random.normal(0.8, 1, (20_000, count)), 0, axis=1).pvalue < 0.05)
+        for count in (pairs - 1, pairs)
+    ]
+    assert found[0] < 0.8 <= found[1]
+
+
 def test_no_number_of_pairs_finds_nothing():
     assert pairs_needed(0.0, 1.0) == np.inf
     assert pairs_needed(5.0, 1.0) == pairs_needed(8.96, 1.0) == 3
+
+
+def test_two_pairs_find_what_always_comes_out():
+    assert pairs_needed(0.5, np.float64(0)) == pairs_needed(0.5, 1e-9) == 2

@@ -3,7 +3,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +217,171 @@ def test_no_source_at_all(nothing_here, torchvision_unreachable, monkeypatch, tm
     for way_out in ("network", data.DEBIAN_PACKAGE, str(nothing_here), "FASHION_MNIST_DIR"):
         assert way_out in text
     assert not nothing_here.exists()
+
+
+@pytest.mark.parametrize(
+    "answer, reason",
+    [
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 26421880\r\n\r\n" + bytes(300_000), "not found or corrupted"),
+        (b"HTTP/1.0 200 OK\r\nContent-Le", "not found or corrupted"),
+        (b"Welcome to this hotel\r\n", "Welcome to this hotel"),
+        (b"", "without response"),
+    ],
+    ids=["in the file", "in its head", "another protocol", "at once"],
+)
+def test_download_that_breaks_off(nothing_here, monkeypatch, tmp_path, answer, reason):
+    """A real server in the place of torchvision's mirror."""
+
+    class BreaksOff(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("PATH", str(tmp_path))  # no apt-get
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with HTTPServer(("127.0.0.1", 0), BreaksOff) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        mirror = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setattr(data.import_torchvision().datasets.FashionMNIST, "mirrors", [mirror])
+        with pytest.raises(DataError, match="could not be fetched") as error:
+            data.load()
+        server.shutdown()
+        thread.join()
+    assert reason in str(error.value)
+    assert not nothing_here.exists()
+
+
+def test_full_disk(nothing_here, compressed, monkeypatch, tmp_path):
+    """On a file system that has no room for the largest file."""
+    (tmp_path / "small").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "none", tmp_path / "small"]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("mount is not on this machine")
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    try:
+        monkeypatch.setattr(data, "DATA_FOLDER", tmp_path / "small" / "data")
+        with pytest.raises(DataError, match="No space left .* Make room"):
+            data.load(compressed)
+        assert list((tmp_path / "small" / "data").iterdir()) == []
+    finally:
+        subprocess.run(["umount", tmp_path / "small"], check=True)
+
+
+@pytest.fixture
+def no_rights():
+    """For root too there are files that he may not read or write."""
+    if os.geteuid():
+        yield
+    else:
+        os.seteuid(65534)
+        yield
+        os.seteuid(0)
+
+
+def test_project_that_cannot_be_written_to(nothing_here, compressed, tmp_path, request):
+    tmp_path.chmod(0o555)
+    request.getfixturevalue("no_rights")
+    with pytest.raises(DataError, match="Permission denied.*FASHION_MNIST_DIR") as error:
+        data.load(compressed)
+    assert str(nothing_here) in str(error.value)
+
+
+def test_folder_that_cannot_be_read(nothing_here, plain, tmp_path, request):
+    folder = link(plain, tmp_path / "given")
+    folder.chmod(0)
+    request.addfinalizer(lambda: folder.chmod(0o700))
+    request.getfixturevalue("no_rights")
+    with pytest.raises(DataError, match="Permission denied.*rights") as error:
+        data.load(folder)
+    assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(bytes(47_040_016)),
+        lambda path: path.symlink_to(path.with_name("t10k-images-idx3-ubyte")),
+        lambda path: path.symlink_to(path.with_name("train-labels-idx1-ubyte")),
+    ],
+    ids=["empty", "zeros", "the test's", "labels"],
+)
+def test_another_file_in_the_place(nothing_here, plain, tmp_path, replace):
+    path = link(plain, tmp_path / "given") / "train-images-idx3-ubyte"
+    path.unlink()
+    replace(path)
+    with pytest.raises(DataError, match="not the published file") as error:
+        data.load(tmp_path / "given")
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [lambda path: path.symlink_to("nowhere"), lambda path: path.symlink_to(path), Path.mkdir],
+    ids=["broken link", "link to itself", "folder"],
+)
+def test_no_file_in_the_place(nothing_here, plain, tmp_path, replace):
+    path = link(plain, tmp_path / "given") / "t10k-labels-idx1-ubyte"
+    path.unlink()
+    replace(path)
+    with pytest.raises(DataError, match="does not hold Fashion-MNIST"):
+        data.load(tmp_path / "given")
+
+
+def test_damaged_file_is_told_though_there_is_an_archive_of_it(nothing_here, plain, compressed, tmp_path):
+    """Once it is deleted, the archive takes its place."""
+    folder = link(compressed, link(plain, tmp_path / "given") / "archives").parent
+    name = "t10k-labels-idx1-ubyte"
+    (folder / f"{name}.gz").symlink_to(compressed / f"{name}.gz")
+    (folder / name).unlink()
+    (folder / name).write_bytes(b"damaged")
+    with pytest.raises(DataError, match="Delete it"):
+        data.locate(folder)
+    (folder / name).unlink()
+    assert data.locate(folder) == nothing_here
+    assert_installed(nothing_here, plain)
+
+
+@pytest.mark.parametrize("written", ["~/given", "given"], ids=["home", "relative"])
+def test_folder_of_the_environment_as_people_write_it(nothing_here, plain, monkeypatch, tmp_path, written):
+    """A relative one starts at the project, wherever the notebook is that loads the data."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(data, "PROJECT", tmp_path)
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("FASHION_MNIST_DIR", written)
+    folder = link(plain, tmp_path / "given")
+    assert data.locate(None) == folder
+
+
+def test_empty_environment_names_no_folder(nothing_here, plain, monkeypatch):
+    monkeypatch.setenv("FASHION_MNIST_DIR", "")
+    folder = link(plain, nothing_here)
+    assert data.locate(None) == folder
+
+
+def test_two_processes_at_once(compressed, plain, tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from moda import data; data.DATA_FOLDER = Path(sys.argv[1]);"
+    )
+    command = [sys.executable, "-c", f"{script} data.locate(sys.argv[2])", tmp_path / "data", compressed]
+    both = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert_installed(tmp_path / "data", plain)
+
+
+def test_command_tells_its_error_in_one_line(tmp_path):
+    environment = os.environ | {"FASHION_MNIST_DIR": str(tmp_path / "nowhere")}
+    command = [sys.executable, "-m", "moda.data"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{tmp_path / 'nowhere'} does not hold Fashion-MNIST.")
 
 
 def test_apt_is_the_last_source(plain, torchvision_unreachable, needs, monkeypatch, tmp_path):

@@ -9,6 +9,8 @@ from moda.runs import obtain
 
 INVALID = [
     ("n", 0),
+    ("n", 10_001),
+    ("n", 10**30),
     ("n", -1),
     ("n", 2.5),
     ("n", 64.0),
@@ -23,14 +25,17 @@ INVALID = [
     ("dropout", "0.2"),
     ("epochs", 0),
     ("epochs", -1),
+    ("epochs", 10_001),
     ("epochs", 1.5),
     ("seed", -1),
     ("seed", 2**63),
     ("seed", 0.0),
     ("batch_size", 0),
     ("batch_size", 6.4),
+    ("batch_size", 50_001),
     ("learning_rate", 0),
     ("learning_rate", -0.1),
+    ("learning_rate", 1.1),
     ("learning_rate", math.inf),
     ("learning_rate", math.nan),
     ("train_size", 0),
@@ -72,17 +77,40 @@ def test_choice_is_true_or_false(kind, name, value):
     "name, value",
     [
         ("n", 1),
+        ("n", 10_000),
         ("dropout", 0.999),
         ("epochs", 1),
+        ("epochs", 10_000),
         ("seed", 2**63 - 1),
         ("batch_size", 1),
+        ("batch_size", 50_000),
         ("learning_rate", 1e-9),
+        ("learning_rate", 1.0),
         ("train_size", 1),
         ("train_size", 50_000),
     ],
 )
 def test_limits_are_valid(name, value):
     assert getattr(AutoencoderRun(**{name: value}), name) == value
+
+
+def test_classifier_starts_from_an_autoencoder_s_run():
+    with pytest.raises(ParameterError) as error:
+        ClassifierRun(64)
+    assert_explains(error.value, "autoencoder", 64)
+
+
+def test_long_value_is_cut_in_the_message():
+    with pytest.raises(ParameterError, match="vale 1000*…; debe ser un número") as error:
+        AutoencoderRun(learning_rate=10**400)
+    assert len(str(error.value)) < 200
+
+
+def test_error_in_a_notebook_is_its_message_alone():
+    """This is what IPython asks an exception for."""
+    with pytest.raises(ParameterError) as error:
+        AutoencoderRun(n=0)
+    assert error.value._render_traceback_() == [str(error.value)]
 
 
 def test_paper_s_values_are_the_defaults():
@@ -138,6 +166,7 @@ def test_device_is_checked_before_anything_is_read(monkeypatch, tmp_path):
         ([3, 1, 2], [3, 1, 2]),
         ((1, 2), [1, 2]),
         (range(3), [0, 1, 2]),
+        (range(1000), list(range(1000))),
         (7, [7]),
         ("[1, 2]", [1, 2]),
         ("7", [7]),
@@ -149,7 +178,26 @@ def test_whole_numbers(value, expected):
 
 @pytest.mark.parametrize(
     "value",
-    [[], "[]", [1, 1], [0, -1], [1.5], 1.5, [True], True, "true", "uno", "[1, 2", '"12"', "{}", None, ["1"]],
+    [
+        [],
+        "[]",
+        [1, 1],
+        [0, -1],
+        [1.5],
+        1.5,
+        [True],
+        True,
+        "true",
+        "uno",
+        "[1, 2",
+        '"12"',
+        "{}",
+        None,
+        ["1"],
+        {1: 2},
+        b"12",
+        range(1001),
+    ],
 )
 def test_not_whole_numbers(value):
     with pytest.raises(ParameterError, match="cada uno un entero mayor o igual que 0") as error:

@@ -86,10 +86,13 @@ def mcnemar(ones: np.ndarray, others: np.ndarray) -> tuple[int, int, float]:
 def pairs_needed(difference: float, deviation: float, power: float = 0.8) -> float:
     """With how many pairs a paired t test (5 %) finds a mean `difference` with probability `power`.
 
-    `deviation`: the standard deviation of the differences between pairs. To find 0: infinitely many.
+    `deviation`: the standard deviation of the differences between pairs; where it is 0, two pairs will do.
+    To find 0: infinitely many.
     """
     if not difference:
         return math.inf
+    if not deviation:
+        return 2
     effect = abs(difference) / deviation
     # The normal distribution asks for fewer, and nearly as many.
     pairs = max(2, math.floor(((stats.norm.ppf(0.975) + stats.norm.ppf(power)) / effect) ** 2))
