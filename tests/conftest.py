@@ -1,14 +1,17 @@
 """What tests share: the real data set, a piece of it, one thread of torch, the book, a check for tools."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from moda import data
 from moda.data import PROJECT, FashionMNIST
@@ -40,13 +43,41 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory) -> Path:
-    """The folder of the HTML book, freshly built with warnings as errors."""
-    out = tmp_path_factory.mktemp("book")
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "--path-output", out]
-    strict = ["-n", "-W", "--keep-going"]
-    done = subprocess.run([*command, *strict], cwd=PROJECT, capture_output=True, text=True)
+    """The folder of the HTML book, built once for all workers, as it is before the project has an address."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # each worker has its own in there
+    project, finished = folder / "book", folder / "book-finished"
+    with (folder / "book.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            build(project, None)
+            finished.touch()
+    return project / "book" / "_build" / "html"
+
+
+def build(project: Path, repository: str | None) -> Path:
+    """The book's HTML, built without a warning from a copy of the project that has this address."""
+    for name in ("book", "notebooks", "src"):
+        ignored = shutil.ignore_patterns("_build", "*.egg-info")
+        shutil.copytree(PROJECT / name, project / name, symlinks=True, ignore=ignored, dirs_exist_ok=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(PROJECT / name, project)
+    citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text(encoding="utf-8"))
+    for name in ("repository-code", "url"):
+        citation.pop(name, None)
+    if repository:
+        citation["repository-code"] = repository
+    (project / "CITATION.cff").write_text(yaml.safe_dump(citation, allow_unicode=True), encoding="utf-8")
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-n", "-W", "--keep-going"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    return out / "_build" / "html"
+    return project / "book" / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def build_book() -> Callable[[Path, str | None], Path]:
+    return build
 
 
 @pytest.fixture(scope="session")

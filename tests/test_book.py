@@ -11,6 +11,7 @@ from moda import data, paper
 from moda.data import PROJECT
 from moda.store import RECIPE
 
+pytestmark = pytest.mark.slow
 PAGES = [
     "portada",
     "introduccion",

@@ -24,6 +24,7 @@ from selenium_axe_python import Axe
 
 from moda.data import PROJECT
 
+pytestmark = pytest.mark.slow
 CSS = By.CSS_SELECTOR
 FLAGS = [
     "--headless=new",

@@ -14,6 +14,7 @@ from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError
 from moda.runs import obtain_all
 from moda.store import SUMS, StoreError, folder_name
 
+pytestmark = pytest.mark.slow
 RUNS = [
     ClassifierRun(AutoencoderRun(n=2, epochs=1, seed=seed, train_size=500), epochs=1, train_size=500)
     for seed in (0, 1)

@@ -16,6 +16,7 @@ import pytest
 from moda.parameters import AutoencoderRun
 from moda.store import folder_name, read
 
+pytestmark = pytest.mark.slow
 RUNS = [AutoencoderRun(n=2, epochs=4, seed=seed, train_size=2000) for seed in (0, 1)]
 # More of them in the environment's MODA_KILLS, to be sure.
 KILLS = int(os.environ.get("MODA_KILLS", "3"))

@@ -142,6 +142,7 @@ def test_every_parameter_is_explained(source):
     assert [name for name, parameter in parameters.items() if not parameter["help"]] == []
 
 
+@pytest.mark.slow
 def test_executing_twice_gives_the_same_file(tmp_path):
     for folder in ("first", "second"):
         command = [sys.executable, NOTEBOOKS / "execute.py", "--to", tmp_path / folder, "02-autoencoder"]
@@ -184,6 +185,7 @@ def test_senseless_parameter_ends_at_once_in_spanish(monkeypatch, tmp_path, name
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_senseless_parameter_ends_a_notebook_with_its_message(tmp_path):
     with pytest.raises(PapermillExecutionError) as error:
         rerun("04-clasificador", tmp_path / "out.ipynb", {"epochs": -1})
@@ -200,6 +202,7 @@ def empty_runs(tmp_path_factory):
         yield folder
 
 
+@pytest.mark.slow
 def test_papermill_command_of_the_readme_trains_what_it_needs(empty_runs, tmp_path):
     command = "papermill notebooks/04-clasificador.ipynb OUT -p n 32 -p epochs 2 -p train_size 2000"
     words = [word.replace("OUT", str(tmp_path / "out.ipynb")) for word in command.split()]
@@ -229,6 +232,7 @@ def test_the_book_s_own_notebooks_ask_for_the_notice_and_show_none(source):
     assert list(book_parameters(source.stem)) == list(inferred)
 
 
+@pytest.mark.slow
 def test_reruns_of_the_other_notebooks_train_and_finish(empty_runs, tmp_path):
     small = {"train_size": 300}
     rerun("01-conjunto-de-datos", tmp_path / "01.ipynb", small)

@@ -82,6 +82,7 @@ def test_near_ties_let_no_more_through(stored, new):
     assert with_stored_numbers(new, stored, near_ties=True) != stored
 
 
+@pytest.mark.slow
 def test_in_a_notebook_only_what_is_another_result_fails(tmp_path):
     """In every form that a notebook's outputs have."""
     forms = [

@@ -16,6 +16,7 @@ from pypdf.generic import Destination
 
 from moda.data import PROJECT
 
+pytestmark = pytest.mark.slow
 # What LaTeX, Sphinx and the bibliography say where nobody has translated them.
 ENGLISH = re.compile(
     r"\b(Contents|Chapter|Part|Figure|Table|Listing|Bibliography|References|Index|Release"

@@ -2,12 +2,12 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 from time import sleep
 from urllib.error import URLError
@@ -22,29 +22,14 @@ from pybtex.database import parse_file
 
 from moda.data import PROJECT
 
+pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
 CITATION = yaml.safe_load((PROJECT / "CITATION.cff").read_text(encoding="utf-8"))
 REPOSITORY = "https://github.com/Usuario/moda"
 ADDRESS = "https://usuario.github.io/moda/"
 
 
-def build(project: Path, repository: str | None) -> Path:
-    """The book's HTML, built without a warning from a copy of the project that has this address."""
-    for folder in ("book", "notebooks", "src"):
-        ignored = shutil.ignore_patterns("_build", "*.egg-info")
-        shutil.copytree(PROJECT / folder, project / folder, symlinks=True, ignore=ignored)
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(PROJECT / name, project)
-    citation = {name: value for name, value in CITATION.items() if name not in ("repository-code", "url")}
-    if repository:
-        citation["repository-code"] = repository
-    (project / "CITATION.cff").write_text(yaml.safe_dump(citation, allow_unicode=True), encoding="utf-8")
-    command = [BIN / "jupyter-book", "build", "book", "-n", "-W", "--keep-going"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    return project / "book" / "_build" / "html"
-
-
+@cache
 def pages_of(html: Path) -> dict[str, BeautifulSoup]:
     """The pages that have a source, by their path; not the search page and the like."""
     pages = {
@@ -55,13 +40,8 @@ def pages_of(html: Path) -> dict[str, BeautifulSoup]:
 
 
 @pytest.fixture(scope="module")
-def hosted(tmp_path_factory) -> Path:
-    return build(tmp_path_factory.mktemp("hosted"), REPOSITORY)
-
-
-@pytest.fixture(scope="module")
-def homeless(tmp_path_factory) -> Path:
-    return build(tmp_path_factory.mktemp("homeless"), None)
+def hosted(build_book, tmp_path_factory) -> Path:
+    return build_book(tmp_path_factory.mktemp("hosted"), REPOSITORY)
 
 
 def test_one_address_gives_every_page_its_own(hosted):
@@ -106,22 +86,23 @@ def test_sitemap_lists_the_pages(hosted):
     assert set(locations) == {ADDRESS, *(f"{ADDRESS}{name}.html" for name in names)}
 
 
-def test_without_an_address_nothing_pretends_to_have_one(homeless):
-    assert not (homeless / "sitemap.xml").exists()
-    for page in pages_of(homeless).values():
+def test_without_an_address_nothing_pretends_to_have_one(book):
+    assert not (book / "sitemap.xml").exists()
+    for page in pages_of(book).values():
         assert not page.select("link[rel=canonical], meta[property^=og], .bd-header-article a[href^=http]")
-    assert "url" not in pages_of(homeless)["como-citar"].select_one(".highlight-bibtex").get_text()
+    assert "url" not in pages_of(book)["como-citar"].select_one(".highlight-bibtex").get_text()
 
 
-def test_the_host_shows_the_cover_first_and_every_file(homeless):
-    assert pages_of(homeless)["index"].h1.get_text().startswith(pages_of(homeless)["portada"].h1.get_text())
+def test_the_host_shows_the_cover_first_and_every_file(book):
+    assert pages_of(book)["index"].h1.get_text().startswith(pages_of(book)["portada"].h1.get_text())
     # Without it GitHub Pages leaves out what starts with an underscore.
-    assert (homeless / ".nojekyll").exists()
+    assert (book / ".nojekyll").exists()
 
 
-def test_every_page_has_a_description_of_its_own(homeless):
-    pages = pages_of(homeless)
-    pages.pop("index")  # the cover again
+def test_every_page_has_a_description_of_its_own(book):
+    pages = {
+        name: page for name, page in pages_of(book).items() if name != "index"
+    }  # which is the cover again
     descriptions = [
         [tag["content"] for tag in page.select("meta[name=description]")] for page in pages.values()
     ]
