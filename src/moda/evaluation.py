@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from moda.arithmetic import one_thread
 from moda.data import CLASSES, Images
 from moda.models import Classifier
 
@@ -155,7 +156,7 @@ def _mode(model: nn.Module, dropout: bool = False):
     """Without gradients; in evaluation mode, or in training mode with random numbers of its own."""
     training = model.training
     try:
-        with torch.no_grad(), torch.random.fork_rng(enabled=dropout):
+        with torch.no_grad(), one_thread(), torch.random.fork_rng(enabled=dropout):
             if dropout:
                 torch.manual_seed(0)
             model.train(dropout)
