@@ -102,9 +102,11 @@ clean: ## remove what was built; the environment, the data and trained runs stay
 	rm -rf book/_build
 
 # Without the mark that the last line leaves, .venv is what an interrupted `make` left of it: from the start.
+# The path to src/ is made relative because Python 3.11 stops at an ñ in it where a shell says LC_ALL=C.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11, 2) or sys.exit("Python 3.11.2 or later is needed; name one: make PYTHON=python3.12")'
 	@$(ALONE) test $@ -nt pyproject.toml && test $@ -nt constraints.txt && exit; set -ex; \
 	test -e $@ || $(PYTHON) -m venv --clear .venv; \
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'; \
+	for link in .venv/lib/python*/site-packages/__editable__.moda-*.pth; do echo ../../../../src >"$$link"; done; \
 	touch $@
