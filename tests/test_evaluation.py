@@ -157,6 +157,18 @@ def test_calibration_error_is_the_mean_gap():
     assert calibration_error(torch.zeros(4, 10), torch.tensor([0, 0, 0, 9])) == pytest.approx(0.65)
 
 
+def test_bins_weigh_by_their_images_and_the_last_has_the_certain_ones():
+    """Three certain predictions and a nearly certain one, all right, and one without an opinion, wrong."""
+    given = torch.eye(10)[[0, 1, 2, 3, 4]] * torch.tensor([[1000.0], [1000.0], [1000.0], [7.0], [0.0]])
+    labels = torch.tensor([0, 1, 2, 3, 9])
+    table = reliability(given, labels)
+    assert table["images"].to_list() == [1, 4] and table.index.to_list() == pytest.approx(
+        [1.5 / 15, 14.5 / 15]
+    )
+    nearly = math.exp(7) / (math.exp(7) + 9)
+    assert calibration_error(given, labels) == pytest.approx((0.1 + 1 - nearly) / 5)
+
+
 def test_what_is_stored_of_a_classifier(classifier, images):
     measured = measure_on_test(classifier, images)
     given = scores(classifier, images)
