@@ -1,4 +1,4 @@
-"""Whatever value a parameter is given: it is a valid one, or an error that names it, before anything is done."""
+"""Whatever value a parameter is given: it is valid, or an error that names it before anything is done."""
 
 import json
 from dataclasses import asdict, fields

@@ -39,7 +39,7 @@ def pinned(name: str, python: str) -> list[str]:
 
 
 def excluded(pin: Requirement, requires_python: str | None) -> list[str]:
-    """The supported Pythons under which `pin` counts and its package, which says that of itself, won't install."""
+    """The supported Pythons where `pin` counts and its package, which says so of itself, won't install."""
     allowed = SpecifierSet(requires_python or "")
     return [version for version in SUPPORTED if holds(pin, version) and not allowed.contains(version)]
 

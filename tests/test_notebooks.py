@@ -33,6 +33,14 @@ TRACE = re.compile(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread_in_a_kernel():
+    """For there is a worker for each core, and threads that wait for one take it from another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
 def names(path: Path) -> str:
     return path.stem
 

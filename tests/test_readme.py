@@ -89,7 +89,8 @@ def beyond() -> list[str]:
         f"plain scores lose none and reach {tables.estimate(accuracies, '.2f')} %",
         f"{c12.mudas} of the {c12.neuronas} neurons are 0 for every test image",
         f"ECM {c13.ecm_articulo:.4f} to {c13.ecm_corregido:.4f};",
-        f"of {c13.parametros_revisados} parameters (the paper's has {c13.parametros_articulo}), picked on seed 0",
+        f"of {c13.parametros_revisados} parameters (the paper's has {c13.parametros_articulo}), "
+        "picked on seed 0",
         f"reaches {c13.revisada_pm} % ({c13.revisada_sin_elegida:.2f} % without that seed)",
         *(f"| {number}. " for number in range(7, 14)),
     ]

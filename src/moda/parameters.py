@@ -120,7 +120,7 @@ def whole_numbers(name: str, value, like: str) -> list[int]:
     """
     items = _from_json(value) if isinstance(value, str) else value
     items = [items] if isinstance(items, int) else items
-    values = []
+    values: list = []
     if isinstance(items, (list, tuple, range)) and len(items) <= LONGEST:
         with suppress(ParameterError):
             values = [checked(like, item) for item in items]

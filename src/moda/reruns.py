@@ -58,7 +58,7 @@ def notice(notebook: str, values: dict[str, Any]) -> None:
     in_html = listed(lambda text: f"<code>{html.escape(text)}</code>")
     forms = {
         "text/markdown": f":::{{admonition}} {title}\n:class: warning\n\n{listed(_code)}.\n\n{said}\n:::",
-        "text/html": f"<blockquote><p><strong>{title}</strong></p><p>{in_html}.</p><p>{said}</p></blockquote>",
+        "text/html": f"<blockquote><p><b>{title}</b></p><p>{in_html}.</p><p>{said}</p></blockquote>",
         "text/plain": f"{title}: {listed(str)}.\n{said}",
     }
     display(forms, raw=True)
@@ -74,7 +74,7 @@ def book_parameters(notebook: str) -> dict[str, Any]:
 def _checked(name: str, value, default, on_cluster: bool):
     """`value` as the notebook uses it; ParameterError where it makes no sense."""
     if name == "dask":
-        if not (value is None or isinstance(value, str) and re.fullmatch(r"(\w+://)?\S+:\d{1,5}", value)):
+        if not (value is None or (isinstance(value, str) and re.fullmatch(r"(\w+://)?\S+:\d{1,5}", value))):
             rule = "la dirección de un planificador de Dask, como tcp://10.0.0.1:8786, o None"
             raise ParameterError(message(name, value, rule))
     elif name == "device":
