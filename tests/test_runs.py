@@ -1,5 +1,6 @@
 import errno
 import json
+import math
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -222,12 +223,36 @@ def test_history_of_another_length_is_not_accepted(folder, few_images):
         obtain(OTHER, device="cpu")
 
 
-def test_training_that_diverges_names_run_and_epoch_and_leaves_nothing(folder, few_images):
-    run = replace(OTHER, learning_rate=1e30, epochs=3)
+def test_training_that_diverges_names_run_and_epoch_and_leaves_nothing(folder, few_images, monkeypatch):
+    losses = iter([0.5, math.nan])
+    monkeypatch.setattr(training.Learner, "epoch", lambda *_: next(losses))
+    run = replace(OTHER, epochs=3)
     with pytest.raises(training.DivergenceError) as error:
         obtain(run, device="cpu")
-    assert f"{run}" in str(error.value) and "en la época 1" in str(error.value)
+    assert f"{run}" in str(error.value) and "en la época 2, running_loss no es" in str(error.value)
     assert names(folder) == set()
+
+
+def test_storing_leaves_what_was_there_where_it_fails(folder, few_images, monkeypatch):
+    """It completes a run whose weights were not kept, and finds no room for its last file."""
+    result = obtain(OTHER, device="cpu")
+    files = store.verified(result.folder)
+    (result.folder / store.WEIGHTS).unlink()
+    write = disk.write
+
+    def write_while_there_is_room(path, content):
+        if path.name == store.SUMS:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "write", write_while_there_is_room)
+        with pytest.raises(OSError, match="No space left"):
+            store.store(result.folder, {**files, "metrics.json": b"{}"})
+    assert names(folder) == {folder_name(OTHER)}
+    assert obtain(OTHER, device="cpu", weights=False).metrics == result.metrics
+    store.store(result.folder, files)
+    assert_same(result, obtain(OTHER, device="cpu"))
 
 
 @pytest.mark.parametrize("where", ["checkpoint", "storing"])
