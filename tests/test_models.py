@@ -194,6 +194,15 @@ def test_revised_classifier_has_fewer_parameters_and_uses_every_pixel():
     assert (x.grad.abs().sum((0, 1)) > 0).all()
 
 
+@pytest.mark.parametrize("revised", [False, True])
+def test_encoder_of_a_classifier_keeps_its_own_dropout(revised):
+    model = untrained(ClassifierRun(AutoencoderRun(n=4, dropout=0.1), dropout=0.3, revised=revised))
+    rates = [
+        {layer.p for layer in part.modules() if isinstance(layer, nn.Dropout)} for part in model.children()
+    ]
+    assert rates == [{0.1}, {0.3}]
+
+
 def test_revised_classifier_mirrors_by_chance_only_while_it_learns(images):
     torch.manual_seed(0)
     model = untrained(ClassifierRun(AutoencoderRun(n=4, dropout=0), 0.0, output_relu=False, revised=True))
@@ -202,3 +211,14 @@ def test_revised_classifier_mirrors_by_chance_only_while_it_learns(images):
     model.eval()
     torch.testing.assert_close(model(images), model(images.flip(3)))
     assert len(model(images).unique(dim=0)) == 20
+
+
+def test_revised_classifier_takes_the_mean_of_an_image_and_its_mirror(images):
+    torch.manual_seed(0)
+    run = ClassifierRun(AutoencoderRun(n=4, dropout=0), 0.0, output_relu=False, revised=True)
+    model = untrained(run).eval()
+    one, other = (model.head(model.encoder(x)) for x in (images, images.flip(3)))
+    torch.testing.assert_close(model(images), (one + other) / 2)
+    model.train().encoder.eval()  # or a normalisation would mix the images
+    mirrored = (model(images[:1].expand(400, -1, -1, -1)) - other[0]).abs().sum(1) < 1e-5
+    assert 150 < mirrored.sum() < 250

@@ -139,6 +139,7 @@ def test_differences_and_their_tests_are_dashes_where_there_are_none():
     assert tables.difference(None, ".1f") == tables.p_value(None) == "—"
     assert tables.p_value(0.01234, "= ") == "= 0.0123"
     assert tables.p_value(1e-5, "= ") == "< 0.0001"
+    assert tables.p_value(0.0002) == "0.0002"
 
 
 def test_more_than_1000_pairs_are_not_counted():
@@ -150,3 +151,6 @@ def test_more_than_1000_pairs_are_not_counted():
 def test_estimate_has_an_interval_where_there_are_several_values():
     assert tables.estimate([90.0, 91.0, 92.0], ".1f") == "91.0\u00a0±\u00a02.5"
     assert tables.estimate([90.123], ".1f") == "90.1"
+    # Student's t for one degree of freedom is 12.706; the mean is not the middle one.
+    assert tables.estimate([1.0, 2.0], ".2f") == "1.50\u00a0±\u00a06.35"
+    assert tables.estimate([1.0, 2.0, 6.0], ".1f").startswith("3.0")
