@@ -111,6 +111,7 @@ def test_classifier_trains_its_autoencoder(folder, few, few_images):
     pd.testing.assert_frame_equal(result.history, history, check_exact=True)
 
 
+@pytest.mark.slow
 def test_processes_give_what_one_thread_gives(monkeypatch, tmp_path, no_training):
     """On the whole data set, for that is what the processes load."""
     alone, together = tmp_path / "alone", tmp_path / "together"
