@@ -241,8 +241,25 @@ def test_the_book_s_own_notebooks_ask_for_the_notice_and_show_none(source):
     assert list(book_parameters(source.stem)) == list(inferred)
 
 
+@pytest.fixture
+def few_images_in_a_kernel(monkeypatch, tmp_path):
+    """Nine tenths of a short training are its measures, on 10000 images: kernels get fewer of each kind."""
+    startup = tmp_path / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "few.py").write_text(
+        "from moda import data\n"
+        "of = data.load()\n"
+        "few = data.FashionMNIST(of.train[:2000], of.validation[:1000], of.test[:2000])\n"
+        "data.load = lambda few=few: few\n"
+        "del data, few, of\n"
+    )
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+
+
 @pytest.mark.slow
-def test_reruns_of_the_other_notebooks_train_and_finish(empty_runs, tmp_path, monkeypatch):
+def test_reruns_of_the_other_notebooks_train_and_finish(
+    empty_runs, few_images_in_a_kernel, tmp_path, monkeypatch
+):
     small = {"train_size": 300}
     short = {**small, "autoencoder_epochs": 1, "epochs": 1}
     rerun("06-comparacion-de-n", tmp_path / "06.ipynb", {**short, "ns": "[2, 3]", "seeds": "[0, 1]"})
