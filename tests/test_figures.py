@@ -103,6 +103,7 @@ def test_confusion_difference_is_ours_less_the_papers_and_frames_what_is_outside
     written = {text.get_position(): text.get_text() for text in axis.texts if text.get_text()}
     assert written == {(i + 0.5, i + 0.5): "+0.5" for i in range(10)} | {(2.5, 4.5): "-4.0"}
     assert [frame.get_xy() for frame in axis.patches] == [(2, 4)]
+    assert axis.collections[0].get_clim() == pytest.approx((-4, 4)), "white is no difference"
 
 
 def test_comparison_marks_the_papers_values_of_the_same_n():
