@@ -162,6 +162,12 @@ def test_debian_package_is_unpacked(nothing_here, plain, compressed, monkeypatch
     assert_installed(nothing_here, plain)
 
 
+def test_debian_package_is_left_alone_where_the_project_has_the_data(nothing_here, plain, monkeypatch):
+    monkeypatch.setattr(data, "DEBIAN_FOLDER", plain)
+    folder = link(plain, nothing_here)
+    assert data.locate(None) == folder
+
+
 def test_altered_file(nothing_here, plain, tmp_path):
     folder = link(plain, tmp_path / "given")
     altered = folder / "t10k-labels-idx1-ubyte"

@@ -68,7 +68,7 @@ def test_no_pin_excludes_a_supported_python():
         except PackageNotFoundError:
             continue
         if pin.specifier.contains(package["Version"]):
-            found[str(pin)] = excluded(pin, package["Requires-Python"])
+            found[str(pin)] = excluded(pin, package.get("Requires-Python"))
     assert {pin: pythons for pin, pythons in found.items() if pythons} == {}
 
 

@@ -4,7 +4,15 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
-from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError, choose_device, whole_numbers
+from moda.parameters import (
+    OF_PAPER,
+    AutoencoderRun,
+    ClassifierRun,
+    ParameterError,
+    choose_device,
+    origin,
+    whole_numbers,
+)
 from moda.runs import obtain
 
 INVALID = [
@@ -118,6 +126,33 @@ def test_paper_s_values_are_the_defaults():
     assert (ClassifierRun().dropout, ClassifierRun().epochs) == (0.2, 30)
     assert ClassifierRun().autoencoder == AutoencoderRun()
     assert AutoencoderRun().train_size == ClassifierRun().train_size == 50_000
+
+
+def test_what_goes_beyond_the_paper_is_off_by_default():
+    assert OF_PAPER == {
+        "decay": False,
+        "output_dropout": True,
+        "all_pixels": False,
+        "output_relu": True,
+        "pretrained": True,
+        "frozen": False,
+        "revised": False,
+    }
+
+
+def test_classifier_from_random_weights_has_no_origin():
+    autoencoder = AutoencoderRun(seed=3)
+    assert origin(ClassifierRun(autoencoder)) == autoencoder
+    others = [
+        autoencoder,
+        ClassifierRun(autoencoder, pretrained=False),
+        ClassifierRun(autoencoder, revised=True),
+    ]
+    assert [origin(run) for run in others] == [None, None, None]
+
+
+def test_minus_zero_is_zero():
+    assert math.copysign(1, AutoencoderRun(dropout=-0.0).dropout) == 1
 
 
 def test_whole_number_for_a_float_is_made_one():

@@ -113,9 +113,18 @@ def test_unknown_parameter_is_an_error_that_names_the_nearest_and_all(monkeypatc
         [PARAMETERS, injected(epochs=2, ns="[1]\nx = 3"), SECOND],
         [PARAMETERS, OWN, SECOND, OWN, SECOND],
         [PARAMETERS, MISSPELT, SECOND, injected(train_size=300), SECOND],
+        [PARAMETERS, MISSPELT, SECOND, PARAMETERS, SECOND],
         [PARAMETERS, MISSPELT, SECOND, f"{PARAMETERS}\nmine = 3", SECOND],
     ],
-    ids=["no history", "by hand", "papermill", "cells of one's own", "mended", "begun again without it"],
+    ids=[
+        "no history",
+        "by hand",
+        "papermill",
+        "cells of one's own",
+        "mended",
+        "begun again without it",
+        "and with more",
+    ],
 )
 def test_no_false_alarm(monkeypatch, shown, sources):
     executed(monkeypatch, *sources)

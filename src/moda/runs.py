@@ -29,7 +29,15 @@ from moda.arithmetic import arithmetic, one_thread
 from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
 from moda.models import Autoencoder
-from moda.parameters import ClassifierRun, ParameterError, Run, choose_device, origin
+from moda.parameters import (
+    ClassifierRun,
+    ParameterError,
+    Run,
+    as_text,
+    check_device_name,
+    choose_device,
+    origin,
+)
 from moda.progress import Progress
 from moda.store import (
     LAYOUT,
@@ -63,7 +71,7 @@ def obtain_all(
     scheduler such as "tcp://10.0.0.1:8786", on the workers of that cluster.
     """
     runs = list(runs)
-    device = choose_device(device).type if not dask else device
+    check_device_name(device)
     missing = [run for run in dict.fromkeys(runs) if not stored(run, weights)]
     classifiers = [run for run in missing if isinstance(run, ClassifierRun)]
     encoders = dict.fromkeys(start for run in classifiers if (start := origin(run)))
@@ -110,8 +118,8 @@ def table(reference: bool = False) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _checkpoint(run: Run, device: str) -> Checkpoint:
-    return Checkpoint(folders()[-1] / f".{folder_name(run)}.pt", _conditions(device))
+def _checkpoint_path(run: Run) -> Path:
+    return folders()[-1] / f".{folder_name(run)}.pt"
 
 
 def _conditions(device: str) -> dict[str, str]:
@@ -142,8 +150,9 @@ def _alone(run: Run) -> Iterator[Path]:
 
 
 def _train_all(runs: list[Run], device: str, dask: str | None) -> None:
-    lines = {folder_name(run): (_checkpoint(run, device).path, run.epochs) for run in runs}
-    with Progress(lines) as progress:
+    if not dask:  # whose workers may have another
+        device = choose_device(device).type
+    with Progress({folder_name(run): (_checkpoint_path(run), run.epochs) for run in runs}) as progress:
         if dask:
             done = _train_on_dask(runs, device, dask)
         elif device == "cpu" and len(runs) > 1 and joblib.cpu_count() > 1:
@@ -224,15 +233,15 @@ def _dask_client(scheduler: str):
         from distributed import Client
     except ImportError as error:
         raise ParameterError(
-            f"El parámetro «dask» vale {scheduler!r}, pero Dask no está instalado. "
-            "Se instala con: pip install 'dask[distributed]'"
+            f"El parámetro «dask» vale {as_text(scheduler)}, pero Dask no está instalado. Se instala "
+            "con: pip install 'dask[distributed]'"
         ) from error
     try:
         return Client(scheduler, timeout=10)
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise ParameterError(
-            f"El parámetro «dask» vale {scheduler!r}; debe ser la dirección de un planificador de Dask "
-            f"en marcha, como tcp://10.0.0.1:8786 ({error})."
+            f"El parámetro «dask» vale {as_text(scheduler)}; debe ser la dirección de un planificador de "
+            f"Dask en marcha, como tcp://10.0.0.1:8786 ({error})."
         ) from error
 
 
@@ -268,7 +277,7 @@ def _train(run: Run, device: str, dataset: FashionMNIST) -> None:
     """Trains and stores `run`, unless another process does so first."""
     with _alone(run) as target, one_thread():
         if not stored(run, weights=True):
-            checkpoint = _checkpoint(run, device)
+            checkpoint = Checkpoint(_checkpoint_path(run), _conditions(device))
             try:
                 store(target, _trained(run, device, dataset, checkpoint))
             except training.DivergenceError:

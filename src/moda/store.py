@@ -140,7 +140,8 @@ def _encoder(run: Run) -> AutoencoderRun:
 def folders() -> list[Path]:
     """Where runs are looked for, in order; new ones go to the last."""
     chosen = os.environ.get("MODA_RUNS")
-    return [Path(chosen)] if chosen else [REFERENCE_FOLDER, LOCAL_FOLDER]
+    # Whatever folder the process is in: a notebook's kernel is in its own.
+    return [data.PROJECT / Path(chosen).expanduser()] if chosen else [REFERENCE_FOLDER, LOCAL_FOLDER]
 
 
 def stored(run: Run, weights: bool) -> Result | None:
