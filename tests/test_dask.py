@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import joblib
 import pytest
 
 from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError
@@ -55,6 +56,12 @@ class Cluster:
         for process in self.processes.values():
             process.kill()
             process.wait()
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    """What is trained here takes no more of them, which give the same and take long to start."""
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
 
 
 @pytest.fixture

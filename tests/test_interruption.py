@@ -27,9 +27,16 @@ from moda.parameters import AutoencoderRun
 from moda.runs import obtain_all
 obtain_all({RUNS}, device="cpu")
 """
+# Half of such a training is its measures, on 10000 images.
+ON_FEW = f"""
+from moda import data
+whole = data.load()
+few = data.FashionMNIST(whole.train[:2000], whole.validation[:1000], whole.test[:1000])
+data.load = lambda: few
+{SCRIPT}"""
 
 
-def start(folder: Path, script: str = SCRIPT, **options) -> subprocess.Popen:
+def start(folder: Path, script: str = ON_FEW, **options) -> subprocess.Popen:
     environment = os.environ | {"MODA_RUNS": str(folder)}
     return subprocess.Popen([sys.executable, "-c", script], env=environment, **options)
 
@@ -57,10 +64,18 @@ def workers_of(parent: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def whole(tmp_path_factory) -> tuple[Path, bytes]:
+    """The folder of a program that nothing interrupts, and what it said where there is no terminal."""
     folder = tmp_path_factory.mktemp("whole")
-    assert start(folder).wait() == 0
-    return folder
+    process = start(folder, stderr=subprocess.PIPE)
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    return folder, said
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(whole) -> Path:
+    return whole[0]
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc")
@@ -106,7 +121,7 @@ def test_kills_at_any_moment_change_nothing(tmp_path, uninterrupted, monkeypatch
     folder, shared = tmp_path / "runs", tmp_path / "shared"
     shared.mkdir()
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(shared))
-    script = SCRIPT.replace(str(RUNS), str(runs))
+    script = ON_FEW.replace(str(RUNS), str(runs))
     chance = random.Random(0)
     for _ in range(KILLS):
         begin = time.monotonic()
@@ -131,7 +146,7 @@ def test_kills_at_any_moment_change_nothing(tmp_path, uninterrupted, monkeypatch
 def test_a_terminal_shows_every_run_and_the_whole(tmp_path):
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 100))
-    process = start(tmp_path, stderr=slave)
+    process = start(tmp_path, SCRIPT, stderr=slave)  # which is looked at once a second
     os.close(slave)
     shown = b""
     try:
@@ -148,6 +163,5 @@ def test_a_terminal_shows_every_run_and_the_whole(tmp_path):
     assert "loss 0." in shown and "left" in shown
 
 
-def test_without_a_terminal_nothing_is_shown(tmp_path):
-    process = start(tmp_path, stderr=subprocess.PIPE)
-    assert process.communicate()[1] == b"" and process.returncode == 0
+def test_without_a_terminal_nothing_is_shown(whole):
+    assert whole[1] == b""
