@@ -72,7 +72,7 @@ test: lint ## all tests: units, notebooks against their outputs, real trainings,
 	$(BIN)/python -m moda.data
 	$(AS) $(BIN)/pytest
 
-quick: lint ## the tests that take no minute: no notebook, no training in other processes, no book
+quick: lint ## lint and the unit tests, in less than a minute: no notebook, no other process, no book
 	$(BIN)/python -m moda.data
 	$(AS) $(BIN)/pytest -m "not slow" tests
 

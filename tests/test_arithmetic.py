@@ -10,6 +10,7 @@ import torch
 
 from moda.arithmetic import one_thread
 
+pytestmark = pytest.mark.slow
 X86 = platform.machine() in ("x86_64", "AMD64") and torch.cpu._is_avx2_supported()
 SETTINGS = ("MODA_ARITHMETIC", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR")
 

@@ -371,6 +371,7 @@ def test_empty_environment_names_no_folder(nothing_here, plain, monkeypatch):
     assert data.locate(None) == folder
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(compressed, plain, tmp_path):
     script = (
         "import sys; from pathlib import Path; from moda import data; data.DATA_FOLDER = Path(sys.argv[1]);"
@@ -390,6 +391,7 @@ def test_command_tells_its_error_in_one_line(tmp_path):
     assert line.startswith(f"{tmp_path / 'nowhere'} does not hold Fashion-MNIST.")
 
 
+@pytest.mark.slow
 def test_apt_is_the_last_source(plain, torchvision_unreachable, needs, monkeypatch, tmp_path):
     """The real package of Debian's mirror, of which only the four files are kept."""
     needs("apt-get")
@@ -399,6 +401,7 @@ def test_apt_is_the_last_source(plain, torchvision_unreachable, needs, monkeypat
     assert_installed(tmp_path / "data", plain)
 
 
+@pytest.mark.slow
 def test_torchvision_gets_help_only_where_it_needs_it(plain):
     """In a process of its own, for an import is done once."""
     script = """

@@ -36,6 +36,7 @@ def test_reference_is_light():
     assert sum(path.stat().st_size for path in REFERENCE_FOLDER.rglob("*") if path.is_file()) < 10e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", WITH_WEIGHTS, ids=folder_name)
 def test_weights_give_the_stored_test_metrics(run, fashion_mnist):
     result = read(run, REFERENCE_FOLDER)
@@ -48,6 +49,7 @@ def test_fifteen_epochs_are_the_beginning_of_twenty():
     np.testing.assert_allclose(final, longer[: len(final)], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_tiny_run_trained_again_begins_as_it_is_stored(tmp_path, monkeypatch):
     """In what does not amplify the order of sums, another on another processor: the first epoch's losses."""
     monkeypatch.setenv("MODA_RUNS", str(tmp_path))

@@ -159,6 +159,7 @@ def test_device_of_a_cluster_need_not_be_here(shown, monkeypatch):
         notice(NAME, asked | {"dask": "tcp://10.0.0.1:8786", "device": "tpu"})
 
 
+@pytest.mark.slow
 def test_misspelt_parameter_ends_papermill_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("MODA_RUNS", str(tmp_path / "runs"))
     notebook = jupytext.read(PROJECT / "notebooks" / "04-clasificador.md")
