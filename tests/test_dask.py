@@ -78,13 +78,14 @@ def test_worker_with_another_recipe_is_told_apart(tmp_path, monkeypatch):
     (tmp_path / "older.py").write_text("from moda import store; store.RECIPE = -1")
     cluster = Cluster(tmp_path, workers=0)
     try:
-        cluster.add_worker("older", "--preload", str(tmp_path / "older.py"))
+        for name in ("older", "another"):  # with a single one joblib would do all here
+            cluster.add_worker(name, "--preload", str(tmp_path / "older.py"))
         monkeypatch.setenv("MODA_RUNS", str(tmp_path / "here"))
         with pytest.raises(StoreError, match="its recipe or its data are not the caller's"):
             obtain_all(RUNS[:1], device="cpu", dask=cluster.address)
     finally:
         cluster.stop()
-    assert not list(tmp_path.glob("older/*"))
+    assert not list(tmp_path.glob("older/*")) + list(tmp_path.glob("another/*"))
 
 
 def files(folder: Path) -> dict[str, bytes]:
