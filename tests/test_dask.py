@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -11,11 +12,14 @@ from pathlib import Path
 import joblib
 import pytest
 
+from moda import data
+from moda.data import PROJECT
 from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError
 from moda.runs import obtain_all
 from moda.store import SUMS, StoreError, folder_name
 
 pytestmark = pytest.mark.slow
+FEW_IMAGES = str(PROJECT / "tests" / "few_images.py")
 RUNS = [
     ClassifierRun(AutoencoderRun(n=2, epochs=1, seed=seed, train_size=500), epochs=1, train_size=500)
     for seed in (0, 1)
@@ -32,7 +36,7 @@ class Cluster:
 
     def add_worker(self, name: str, *more: str) -> None:
         options = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory", str(self.folder)]
-        options += more
+        options += ["--preload", FEW_IMAGES, *more]
         self._start(name, ["worker", self.address, *options], "Registered to:")
 
     def _start(self, name: str, command: list[str], ready: str) -> str:
@@ -62,6 +66,13 @@ class Cluster:
 def one_process(monkeypatch):
     """What is trained here takes no more of them, which give the same and take long to start."""
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
+
+
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch):
+    """Here as on the workers."""
+    monkeypatch.setattr(data, "load", data.load)  # put back afterwards
+    runpy.run_path(FEW_IMAGES)
 
 
 @pytest.fixture

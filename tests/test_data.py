@@ -382,6 +382,7 @@ def test_two_processes_at_once(compressed, plain, tmp_path):
     assert_installed(tmp_path / "data", plain)
 
 
+@pytest.mark.slow
 def test_command_tells_its_error_in_one_line(tmp_path):
     environment = os.environ | {"FASHION_MNIST_DIR": str(tmp_path / "nowhere")}
     command = [sys.executable, "-m", "moda.data"]
@@ -402,16 +403,19 @@ def test_apt_is_the_last_source(plain, torchvision_unreachable, needs, monkeypat
 
 
 @pytest.mark.slow
-def test_torchvision_gets_help_only_where_it_needs_it(plain):
+def test_torchvision_is_imported_for_the_download_alone_and_helped_only_where_it_needs_it(plain):
     """In a process of its own, for an import is done once."""
     script = """
+import sys
+from moda import data
+assert len(data.load().test) == 10_000
+assert "torchvision" not in sys.modules
 try:
     import torchvision
     works = True
 except RuntimeError:
     works = False
-from moda import data
-assert len(data.load().test) == 10_000
+assert data.import_torchvision().datasets.FashionMNIST
 assert len(data._DECLARED) == (0 if works else 1), (works, data._DECLARED)
 """
     environment = os.environ | {"FASHION_MNIST_DIR": str(plain)}

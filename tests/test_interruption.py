@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from moda.data import PROJECT
 from moda.parameters import AutoencoderRun
 from moda.store import folder_name, read
 
@@ -27,13 +28,7 @@ from moda.parameters import AutoencoderRun
 from moda.runs import obtain_all
 obtain_all({RUNS}, device="cpu")
 """
-# Half of such a training is its measures, on 10000 images.
-ON_FEW = f"""
-from moda import data
-whole = data.load()
-few = data.FashionMNIST(whole.train[:2000], whole.validation[:1000], whole.test[:1000])
-data.load = lambda: few
-{SCRIPT}"""
+ON_FEW = (PROJECT / "tests" / "few_images.py").read_text() + SCRIPT
 
 
 def start(folder: Path, script: str = ON_FEW, **options) -> subprocess.Popen:

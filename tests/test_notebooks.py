@@ -243,16 +243,9 @@ def test_the_book_s_own_notebooks_ask_for_the_notice_and_show_none(source):
 
 @pytest.fixture
 def few_images_in_a_kernel(monkeypatch, tmp_path):
-    """Nine tenths of a short training are its measures, on 10000 images: kernels get fewer of each kind."""
     startup = tmp_path / "profile_default" / "startup"
     startup.mkdir(parents=True)
-    (startup / "few.py").write_text(
-        "from moda import data\n"
-        "of = data.load()\n"
-        "few = data.FashionMNIST(of.train[:2000], of.validation[:1000], of.test[:2000])\n"
-        "data.load = lambda few=few: few\n"
-        "del data, few, of\n"
-    )
+    shutil.copy(PROJECT / "tests" / "few_images.py", startup)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
 
 
