@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tomllib
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from time import sleep
@@ -181,7 +180,7 @@ def test_serve_builds_the_book_only_where_there_is_none(tmp_path):
 
 def test_serve_shows_the_book_or_says_that_the_port_is_taken(tmp_path):
     (tmp_path / "index.html").write_text("El libro")
-    with taken_port() as other:
+    with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         command = make("serve", f"HTML={tmp_path}", f"PORT={port}")
         refused = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
@@ -200,14 +199,6 @@ def test_serve_shows_the_book_or_says_that_the_port_is_taken(tmp_path):
             assert answer(address) == "El libro"
         finally:
             os.killpg(server.pid, signal.SIGINT)  # what Ctrl-C does
-
-
-def taken_port() -> socket.socket:
-    """Not one that the system gives to whoever asks for any: that may be another's as soon as it is free."""
-    for port in range(20_000, 30_000):
-        with suppress(OSError):
-            return socket.create_server(("127.0.0.1", port))
-    raise AssertionError("no port is free")
 
 
 def answer(address: str, tries: int = 100) -> str:
