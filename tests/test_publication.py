@@ -165,7 +165,9 @@ def make(*arguments: str) -> list[str]:
     """A command of the Makefile in this environment, which is complete."""
     # Under `make test` it would say first which folder it enters.
     quiet = "--no-print-directory"
-    return ["make", quiet, *arguments, "--old-file=.venv/.installed", f"BIN={BIN}"]
+    # Relative, as the Makefile has it: a folder above may have a blank in its name.
+    programs = f"BIN={os.path.relpath(BIN, PROJECT)}"
+    return ["make", quiet, *arguments, "--old-file=.venv/.installed", programs]
 
 
 def test_serve_builds_the_book_only_where_there_is_none(tmp_path):
