@@ -14,7 +14,7 @@ import pytest
 from moda import evaluation, fast, models, runs, training
 from moda.parameters import origin
 from moda.reproduce import AVERAGED, CHAPTERS, COMPARED, EVERY, TINY, WITH_WEIGHTS, adopt, compare, needed
-from moda.store import RECIPE, RECIPE_CODE, REFERENCE_FOLDER, SUMS, folder_name, read, store
+from moda.store import RECIPE, RECIPE_CODE, REFERENCE_FOLDER, SUMS, folder_name, read, store, verified
 
 
 def test_the_reference_holds_every_run_of_the_book_and_no_other():
@@ -129,8 +129,12 @@ def test_chapters_need_their_runs_only_and_before_a_classifier_its_autoencoder()
 
 
 def test_adopt_copies_all_but_the_weights_that_no_page_needs(tmp_path, monkeypatch):
-    monkeypatch.setattr("moda.reproduce.REFERENCE_FOLDER", tmp_path / "reference")
-    adopt(REFERENCE_FOLDER)
-    assert all((folder / SUMS).exists() for folder in (tmp_path / "reference").iterdir())
-    copied = {path.relative_to(tmp_path / "reference") for path in (tmp_path / "reference").rglob("*")}
+    source, target = tmp_path / "source", tmp_path / "reference"
+    shutil.copytree(REFERENCE_FOLDER, source)
+    folder = source / folder_name(AVERAGED[0])
+    store(folder, {**verified(folder), "weights.safetensors": b"of a network that no page uses"})
+    monkeypatch.setattr("moda.reproduce.REFERENCE_FOLDER", target)
+    adopt(source)
+    assert all((folder / SUMS).exists() for folder in target.iterdir())
+    copied = {path.relative_to(target) for path in target.rglob("*")}
     assert copied == {path.relative_to(REFERENCE_FOLDER) for path in REFERENCE_FOLDER.rglob("*")}
