@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from moda import data
 from moda.evaluation import autoencoder_metrics
-from moda.models import Autoencoder, Classifier
+from moda.networks import Autoencoder, Classifier
 
 HERE = Path(__file__).resolve().parent
 OTHERS = HERE / ".venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -176,12 +176,12 @@ def worker() -> str:
         "import re, time, torch; torch.set_num_threads(1)\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]) / 1024\n"
         "before, start = peak(), time.perf_counter()\n"
-        "from moda import data, runs, training\n"
+        "from moda import data, schedule, train\n"
         "dataset = data.load()\n"
         "print(time.perf_counter() - start)\n"
-        "from moda.parameters import AutoencoderRun\n"
+        "from moda.experiments import AutoencoderRun\n"
         "run = AutoencoderRun(epochs=1, train_size=10_000)\n"
-        "training.train_autoencoder(run, dataset, torch.device('cpu'))\n"
+        "train.train_autoencoder(run, dataset, torch.device('cpu'))\n"
         "print(peak() - before)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

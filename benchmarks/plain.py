@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from moda import data
-from moda.models import Autoencoder, Classifier
+from moda.networks import Autoencoder, Classifier
 
 
 def training_set(size: int) -> Subset:

@@ -1,12 +1,12 @@
-"""Contenders (d) and (e): this project, as `moda.training` trains."""
+"""Contenders (d) and (e): this project, as `moda.train` trains."""
 
 import torch
 from contender import arguments, serve
 
 from moda import data
-from moda.models import Autoencoder, Classifier
-from moda.parameters import AutoencoderRun
-from moda.training import Learner, classification_loss, reconstruction_loss
+from moda.experiments import AutoencoderRun
+from moda.networks import Autoencoder, Classifier
+from moda.train import Learner, classification_loss, reconstruction_loss
 
 
 def learner(model: str, device: str) -> Learner:

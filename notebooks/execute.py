@@ -1,24 +1,27 @@
 """Execute the notebooks: each NN-name.md becomes NN-name.ipynb, with outputs and without churn.
 
-`python notebooks/execute.py [--to FOLDER] [NAME ...]`. A second run of the same code on the same
-machine gives the same files. A notebook that fails leaves its old file as it was. Without --to, the
-md is written again as jupytext writes it from the ipynb, so that a later sync changes nothing.
+`python notebooks/execute.py [--to FOLDER] [NAME ...]`. Running the same code again on the same machine gives
+the same files. Without --to, a file stays as it is if only images or last digits differ, as on another
+machine, and jupytext rewrites the md from the ipynb, so that a later sync changes nothing. A notebook that
+fails leaves its old file intact.
 
-A notebook keeps what its outputs were made of (`stamp`), so that a test can tell when they are stale.
+A notebook records what its outputs were made from (`stamp`), so that a test can tell when they are stale.
 """
 
 import argparse
 import base64
+import copy
 import hashlib
 import io
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import jupytext
 import nbformat
 import papermill
+from close_numbers import take_stored_numbers
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 from tqdm import tqdm
@@ -28,8 +31,11 @@ from moda import figures, store
 HERE = Path(__file__).resolve().parent
 
 
-def execute(source: Path, target: Path) -> nbformat.NotebookNode:
-    """Executes the MyST notebook `source` in its folder; writes it, cleaned, to `target`, and returns it."""
+def execute(source: Path, target: Path, keep: bool = False) -> nbformat.NotebookNode:
+    """Execute the MyST notebook `source` in its folder; write it, cleaned, to `target`, and return it.
+
+    With `keep`, a `target` that is the same (`is_same`) stays as it is.
+    """
     notebook = jupytext.read(source)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02}"  # jupytext's are random
@@ -39,24 +45,49 @@ def execute(source: Path, target: Path) -> nbformat.NotebookNode:
         papermill.execute_notebook(path, path, cwd=source.parent, kernel_name="python3", progress_bar=False)
         notebook = nbformat.read(path, as_version=4)
     notebook.metadata["moda"] = stamp(notebook)
-    nbformat.write(_with_light_images(_without_churn(notebook)), target)
+    notebook = _with_light_images(_without_churn(notebook))
+    if not (keep and is_same(notebook, target)):
+        nbformat.write(notebook, target)
     return jupytext.read(target)
 
 
-def stamp(notebook: nbformat.NotebookNode) -> dict[str, str | int]:
-    """What decides the outputs of a notebook: its code, what draws its images, recipe and runs.
+def is_same(notebook: nbformat.NotebookNode, target: Path) -> bool:
+    """Whether `target` holds this notebook, except for images and close numbers."""
+    try:
+        stored = nbformat.read(target, as_version=4)
+    except (OSError, ValueError):  # missing, or in a merge conflict
+        return False
+    new = copy.deepcopy(notebook)
+    for ours, theirs in zip(new.cells, stored.cells):
+        outputs = ours.get("outputs", []), theirs.get("outputs", [])
+        take_stored_numbers(*outputs, near_ties="near-ties" in ours.metadata.get("tags", []))
+        for one, other in zip(*outputs):
+            if "image/png" in one.get("data", {}) and "image/png" in other.get("data", {}):
+                one.data["image/png"] = other.data["image/png"]
+    return new == stored
 
-    The rest of the package is not in it, for nbval compares all outputs but the images.
+
+def stamp(notebook: nbformat.NotebookNode) -> dict[str, str | int]:
+    """What decides the outputs of a notebook: its code, the code of its figures, recipe and runs.
+
+    The rest of the package is left out, because nbval compares all outputs except images.
     """
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    drawing = Path(figures.__file__)
-    runs = (path for path in sorted(store.folders()[0].rglob("*")) if path.is_file())
+    drawing, root = Path(figures.__file__), store.folders()[0]
+    runs = (path for path in sorted(root.rglob("*")) if path.is_file())
     return {
         "code": _digest(source.encode() for source in code),
-        "figures": _digest(path.read_bytes() for path in (drawing, drawing.with_name("moda.mplstyle"))),
+        "figures": _digest(_files((drawing, drawing.with_name("moda.mplstyle")), drawing.parent)),
         "recipe": store.RECIPE,
-        "runs": _digest(path.read_bytes() for path in runs),
+        "runs": _digest(_files(runs, root)),
     }
+
+
+def _files(paths: Iterable[Path], root: Path) -> Iterator[bytes]:
+    """The name below `root` and the content of each file."""
+    for path in paths:
+        yield path.relative_to(root).as_posix().encode()
+        yield path.read_bytes()
 
 
 def _digest(contents: Iterable[bytes]) -> str:
@@ -65,7 +96,7 @@ def _digest(contents: Iterable[bytes]) -> str:
 
 
 def _without_churn(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drops what papermill and Jupyter note of times, paths and versions."""
+    """Drop the times, paths and versions that papermill and Jupyter record."""
     for name in ("papermill", "language_info"):
         notebook.metadata.pop(name, None)
     for cell in notebook.cells:
@@ -77,7 +108,7 @@ def _without_churn(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _with_light_images(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Gives every image a palette of 256 colours, which nobody sees and which halves a page with figures."""
+    """Reduce every image to 256 colours, which is invisible and halves a page with figures."""
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         data = output.get("data", {})
         if "image/png" in data:
@@ -103,7 +134,8 @@ def main() -> None:
     for source in progress:
         progress.set_description(source.stem)
         try:
-            notebook = execute(source, arguments.to / f"{source.stem}.ipynb")
+            target = arguments.to / f"{source.stem}.ipynb"
+            notebook = execute(source, target, keep=arguments.to == HERE)
         except PapermillExecutionError as error:
             sys.exit(f"\n{source.name} failed:\n{error}")
         if arguments.to == HERE:

@@ -1,7 +1,7 @@
 """Whatever value a parameter is given: it is valid, or an error that names it before anything is done."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 import jupytext
 import numpy as np
@@ -10,9 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moda import data, figures, reruns
+from moda import data, figures
+from moda import notebook as of_notebook
 from moda.data import PROJECT
-from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError, choose_device, whole_numbers
+from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Revised, described
+from moda.parameters import ParameterError, choose_device, whole_numbers
 
 NOTEBOOKS = {path.stem: path for path in sorted((PROJECT / "notebooks").glob("*.md"))}
 # Every time the same, and however busy the machine is.
@@ -52,14 +54,14 @@ def notebook(request, tmp_path_factory):
     """The second cell of each notebook, and the values of its parameters; nothing may be written."""
     cells = jupytext.read(NOTEBOOKS[request.param]).cells
     _, second, *_ = (cell.source for cell in cells if cell.cell_type == "code")
-    values = reruns.book_parameters(request.param)
+    values = of_notebook.book_parameters(request.param)
     runs = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODA_RUNS", str(runs))
         patch.setattr(figures, "use_style", lambda: None)
         patch.setattr(data, "load", lambda: None)
-        patch.setattr(reruns, "display", lambda *_, **__: None)
-        patch.setattr(reruns, "book_parameters", lambda _: values)
+        patch.setattr(of_notebook, "display", lambda *_, **__: None)
+        patch.setattr(of_notebook, "book_parameters", lambda _: values)
         yield compile(second, request.param, "exec"), values
     assert list(runs.iterdir()) == []
 
@@ -85,7 +87,7 @@ def test_notebook(notebook, drawn):
 
 
 @QUICKLY
-@given(kind=st.sampled_from([AutoencoderRun, ClassifierRun]), drawn=st.data())
+@given(kind=st.sampled_from([AutoencoderRun, ClassifierRun, Fresh, Revised]), drawn=st.data())
 def test_run(kind, drawn):
     name = drawn.draw(st.sampled_from([item.name for item in fields(kind)]))
     try:
@@ -93,7 +95,7 @@ def test_run(kind, drawn):
     except ParameterError as error:
         assert_tells(error, name)
     else:
-        json.dumps(asdict(run), allow_nan=False)
+        json.dumps(described(run), allow_nan=False)
         assert len({run, kind(**{name: getattr(run, name)})}) == 1
 
 

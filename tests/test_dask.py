@@ -14,8 +14,9 @@ import pytest
 
 from moda import data
 from moda.data import PROJECT
-from moda.parameters import AutoencoderRun, ClassifierRun, ParameterError
-from moda.runs import obtain_all
+from moda.experiments import AutoencoderRun, ClassifierRun
+from moda.parameters import ParameterError
+from moda.schedule import obtain_all
 from moda.store import SUMS, StoreError, folder_name
 
 pytestmark = pytest.mark.slow
@@ -127,8 +128,8 @@ def test_killed_worker_costs_only_its_run(tmp_path, monkeypatch, cluster):
     """Which another worker does again; the results are as if nothing had happened."""
     runs = [AutoencoderRun(n=2, epochs=4, seed=seed, train_size=2000) for seed in range(3)]
     script = f"""
-from moda.parameters import AutoencoderRun
-from moda.runs import obtain_all
+from moda.experiments import AutoencoderRun
+from moda.schedule import obtain_all
 obtain_all({runs}, device="cpu", dask="{cluster.address}")
 """
     environment = os.environ | {"MODA_RUNS": str(tmp_path / "there")}

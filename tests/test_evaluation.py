@@ -1,28 +1,24 @@
 import math
 
-import pandas as pd
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 
-from moda.data import CLASSES
 from moda.evaluation import (
     autoencoder_metrics,
     calibration_error,
     classifier_metrics,
     codes,
-    confusion_matrix,
     dead_classes,
     measure_on_test,
-    precision_recall,
     predict,
     reconstruct,
     regression,
     reliability,
-    row_percentages,
     scores,
 )
-from moda.models import Autoencoder, Classifier, untrained
-from moda.parameters import AutoencoderRun, ClassifierRun
+from moda.experiments import ClassifierRun, Revised
+from moda.networks import Autoencoder, Classifier
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +73,17 @@ def test_reconstruct_and_predict(autoencoder, classifier, images):
     assert torch.equal(predict(classifier, images), scores.argmax(1))
 
 
+def test_reconstruct_with_inner_dropout_leaves_the_image_whole(autoencoder, images):
+    given = reconstruct(autoencoder, images, inner_dropout=True)
+    torch.manual_seed(0)
+    autoencoder.train().decoder[-1].p = 0.0
+    with torch.no_grad():
+        expected = torch.cat([autoencoder(pixels)[:, 0] for pixels in images.pixels.split(500)])
+    torch.testing.assert_close(given, expected)
+    assert given.min() > 0 and not given.allclose(reconstruct(autoencoder, images), atol=1e-3)
+    assert autoencoder.decoder[-1].training, "as it was"
+
+
 @pytest.mark.parametrize("metrics", [autoencoder_metrics, classifier_metrics])
 def test_metrics_with_dropout(autoencoder, classifier, images, metrics):
     model = autoencoder if metrics is autoencoder_metrics else classifier
@@ -104,36 +111,10 @@ def test_measuring_leaves_no_trace(autoencoder, images, dropout, training):
 
 
 def test_measuring_with_dropout_teaches_a_normalisation_nothing(images):
-    model = untrained(ClassifierRun(AutoencoderRun(n=4), revised=True))
+    model = ClassifierRun(Revised(n=4)).network()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     measure_on_test(model, images)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-
-
-def test_confusion_matrix_has_the_true_class_in_rows():
-    confusion = confusion_matrix(torch.tensor([0, 0, 0, 9]), torch.tensor([0, 1, 1, 8]))
-    assert tuple(confusion.index) == tuple(confusion.columns) == CLASSES
-    assert confusion.loc["Manga corta", "Manga corta"] == 1
-    assert confusion.loc["Manga corta", "Pantalón"] == 2
-    assert confusion.loc["Bota", "Bolso"] == 1
-    assert confusion.to_numpy().sum() == 4
-
-
-def test_row_percentages():
-    confusion = confusion_matrix(torch.tensor([0, 0, 0, 0, 1]), torch.tensor([0, 0, 0, 1, 1]))
-    percentages = row_percentages(confusion)
-    assert percentages.loc["Manga corta", ["Manga corta", "Pantalón"]].tolist() == [75, 25]
-    assert percentages.loc["Pantalón", "Pantalón"] == 100
-
-
-def test_precision_and_recall():
-    """Of four cats three are found, besides one dog; of two dogs one is found; the bird never is."""
-    names = ["cat", "dog", "bird"]
-    confusion = pd.DataFrame([[3, 1, 0], [1, 1, 0], [0, 2, 0]], index=names, columns=names)
-    scores = precision_recall(confusion)
-    assert scores.loc["cat"].to_dict() == {"precision": 3 / 4, "recall": 3 / 4}
-    assert scores.loc["dog"].to_dict() == {"precision": 1 / 4, "recall": 1 / 2}
-    assert math.isnan(scores.loc["bird", "precision"]) and scores.loc["bird", "recall"] == 0
 
 
 def test_reliability_groups_predictions_by_confidence():
@@ -183,6 +164,14 @@ def test_regression_finds_a_linear_map_also_where_inputs_repeat_each_other():
     targets = inputs[:, :2] @ torch.tensor([[0.3], [0.2]]) + 0.1
     assert torch.allclose(regression(inputs, targets, inputs[:9]).float(), targets[:9], atol=2e-3)
     assert regression(inputs, targets * 10 - 4, inputs).aminmax() == (0.0, 1.0)
+
+
+def test_regression_is_that_of_scikit_learn():
+    inputs, targets, new_inputs = torch.rand(200, 4), torch.rand(200, 3), torch.rand(50, 4)
+    one, new_one = torch.ones(200, 1), torch.ones(50, 1)
+    ridge = Ridge(fit_intercept=False).fit(torch.cat([inputs, one], 1), targets)
+    expected = torch.tensor(ridge.predict(torch.cat([new_inputs, new_one], 1))).double()
+    torch.testing.assert_close(regression(inputs, targets, new_inputs), expected, atol=1e-5, rtol=0)
 
 
 def test_codes_are_those_of_the_evaluation_mode(autoencoder, images):

@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from moda import fast
 from moda.fast import Block, Chain, Dropout, accelerate, drop_, flatten
-from moda.models import Autoencoder, Classifier, Encoder, RevisedClassifier, RevisedEncoder
+from moda.networks import Autoencoder, Classifier, Encoder
+from moda.revised import RevisedClassifier, RevisedEncoder
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
 # Layers of every kind, with the shape of an input; those of the models, and smaller ones.
@@ -82,9 +84,39 @@ def test_model_keeps_its_own_layers():
         assert str(model) == before
 
 
+class Doubling(nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class Twice(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x) + super().forward(x)
+
+
+relu = nn.ReLU()  # one layer in two places
+
+
 @pytest.mark.parametrize(
     "layers",
     [
+        [nn.Conv2d(1, 4, 3, dilation=2), nn.ReLU()],
+        [nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, groups=2), nn.ReLU()],
+        [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2, dilation=2)],
+        [nn.Conv2d(1, 4, 4), nn.Conv2d(4, 4, 3), nn.MaxPool2d(2, ceil_mode=True)],
+        [nn.Conv2d(1, 4, 4), nn.ConvTranspose2d(4, 2, 4, 2, output_padding=1, dilation=2)],
+        [nn.Conv2d(1, 4, 4), nn.ConvTranspose2d(4, 2, 4, 2, output_padding=1, groups=2)],
+        [nn.Conv2d(1, 4, 4), nn.ConvTranspose2d(4, 2, 4, 2, output_padding=1, padding=1)],
+        [nn.Conv2d(1, 4, 4), nn.ConvTranspose2d(4, 2, 4, 2, output_padding=1, bias=False)],
+        [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(2), nn.Linear(676, 5), nn.ReLU()],
+        [nn.Conv2d(1, 26, 3), nn.ReLU(), nn.Linear(26, 5)],
+        [nn.Linear(28, 9), nn.ReLU(), nn.Linear(9, 3), nn.Flatten(), nn.Linear(84, 2)],
+        [nn.Flatten(), nn.Linear(784, 12), nn.Sigmoid(), nn.Flatten(), nn.Linear(12, 2, bias=False)],
+        [nn.Flatten(), nn.Linear(784, 8), nn.Unflatten(1, (2, 4)), nn.Linear(4, 3), nn.Flatten()],
+        [nn.Flatten(), nn.Linear(784, 8), nn.Unflatten(1, (2, -1, 2)), nn.Flatten(), nn.Linear(8, 3)],
+        [nn.Flatten(), nn.Linear(784, 9), relu, nn.Linear(9, 9), relu],
+        [nn.Flatten(), Doubling(784, 5), nn.ReLU()],
+        [Twice(nn.Flatten(), nn.Linear(784, 5))],
         [nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Dropout(0.0), nn.MaxPool2d(2)],
         [nn.Conv2d(1, 4, 5), nn.ReLU()],
         [nn.Conv2d(1, 4, 3, bias=False), nn.ReLU()],
@@ -109,6 +141,53 @@ def test_other_layers_stay_right(layers, fashion_mnist):
     expected = outputs_and_gradients(model, x)
     for one, other in zip(outputs_and_gradients(accelerate(model), x), expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_twin_with_another_output_or_gradient_is_an_error(monkeypatch, part):
+    right = fast.LinearOperation
+
+    class Wrong:
+        @staticmethod
+        def compute(x, weight, bias):
+            y, x = right.compute(x, weight, bias)
+            return (1.001 * y if part == 0 else y), x
+
+        @staticmethod
+        def backward(*of):
+            to_x, to_weight = right.backward(*of)
+            return (1.001 * to_x if part == 1 else to_x), (1.001 * to_weight if part == 2 else to_weight)
+
+    monkeypatch.setitem(fast._OPERATIONS, nn.Linear, Wrong)
+    for model in networks(0.2):
+        with pytest.raises(AssertionError, match="The twin of"):
+            accelerate(model)
+
+
+def test_check_of_the_twin_leaves_no_trace():
+    """No random number, average, gradient, mode or type is another one than without it."""
+    made = []
+    for make in (fast._twin, accelerate):
+        torch.manual_seed(0)
+        model = RevisedClassifier(RevisedEncoder(8, dropout=0.2), 0.2)
+        model.head.eval()
+        twin = make(model)
+        masks = [layer.random.state for layer in twin.modules() if isinstance(layer, Dropout) and layer.p]
+        made.append((model, twin, torch.get_rng_state(), str(masks)))
+    (model, twin, random, masks), (checked, checked_twin, random_after, masks_after) = made
+    assert torch.equal(random, random_after) and masks == masks_after
+    torch.testing.assert_close(checked.state_dict(), model.state_dict(), rtol=0, atol=0)
+    assert all(p.grad is None for p in checked.parameters())
+    for before, after in ((model, checked), (twin, checked_twin)):
+        assert [layer.training for layer in before.modules()] == [layer.training for layer in after.modules()]
+
+
+def test_second_derivative_is_an_error():
+    """Only the first one is here."""
+    x = torch.rand(2, 1, 28, 28, requires_grad=True)
+    (gradient,) = torch.autograd.grad(accelerate(Autoencoder(4, 0.0))(x).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
 
 
 def test_no_slow_layer_is_left():

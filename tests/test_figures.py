@@ -8,7 +8,7 @@ import torch
 
 from moda import comparison, figures, paper
 from moda.data import CLASSES
-from moda.models import Autoencoder
+from moda.networks import Autoencoder
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,25 @@ def test_reconstructions_have_one_scale_above_and_below():
     drawn = [axis.images[0].get_array() for axis in figure.axes]
     np.testing.assert_array_equal(drawn, torch.cat([images, images / 2]))
     assert [figure.axes[0].get_ylabel(), figure.axes[2].get_ylabel()] == ["Entrada", "Salida"]
+
+
+def test_grid_has_the_images_of_each_row_and_no_axes_where_there_are_none():
+    images = torch.rand(3, 28, 28)
+    figure, axes = figures.grid([images[:2], images[2:]], (4, 4))
+    assert axes.shape == (2, 2) and tuple(figure.get_size_inches()) == (4, 4)
+    drawn = [axis.images[0].get_array() for axis in axes.flat[:3]]
+    np.testing.assert_array_equal(drawn, images)
+    assert not axes[1, 1].images
+    assert not any(len(axis.get_xticks()) or axis.spines["left"].get_visible() for axis in axes.flat)
+
+
+@pytest.mark.parametrize("dead, hollow, full", [([False, True, False], [8], [7, 9]), (True, [7, 8, 9], [])])
+def test_strip_has_a_dot_for_each_seed_hollow_where_a_class_died(dead, hollow, full):
+    _, axis = plt.subplots()
+    figures.strip(axis, [7, 8, 9], 4, dead, "s")
+    for line, values, face in zip(axis.lines, (hollow, full), ("none", figures.TEST)):
+        assert list(line.get_xdata()) == values and list(line.get_ydata()) == [4] * len(values)
+        assert (line.get_marker(), line.get_markerfacecolor(), line.get_linestyle()) == ("s", face, "None")
 
 
 def test_autoencoder_curves_show_one_run_and_the_mean_of_all():

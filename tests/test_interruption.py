@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from moda.data import PROJECT
-from moda.parameters import AutoencoderRun
+from moda.experiments import AutoencoderRun
 from moda.store import folder_name, read
 
 pytestmark = pytest.mark.slow
@@ -24,8 +24,8 @@ KILLS = int(os.environ.get("MODA_KILLS", "3"))
 SCRIPT = f"""
 import joblib
 joblib.cpu_count = lambda: 2
-from moda.parameters import AutoencoderRun
-from moda.runs import obtain_all
+from moda.experiments import AutoencoderRun
+from moda.schedule import obtain_all
 obtain_all({RUNS}, device="cpu")
 """
 ON_FEW = (PROJECT / "tests" / "few_images.py").read_text() + SCRIPT

@@ -1,4 +1,4 @@
-"""Which numbers nbval lets through in a notebook's outputs (notebooks/conftest.py), and that others fail."""
+"""Which numbers nbval lets through in a notebook's outputs (notebooks/close_numbers.py); others fail."""
 
 import re
 import runpy
@@ -12,8 +12,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from moda.data import PROJECT
 
-CONFTEST = PROJECT / "notebooks" / "conftest.py"
-with_stored_numbers = runpy.run_path(str(CONFTEST))["with_stored_numbers"]
+POLICY = PROJECT / "notebooks" / "close_numbers.py"
+with_stored_numbers = runpy.run_path(str(POLICY))["with_stored_numbers"]
 
 TABLE = "| N | ECM |\n|---:|---:|\n| 64 | 0.0555 |\n| 128 | 0.0530 |"
 HTML = "<td style='width: 12px'>0.6030</td><td>−1.68 ± 0.68</td>"
@@ -103,7 +103,8 @@ def test_in_a_notebook_only_what_is_another_result_fails(tmp_path):
     for count, cell in enumerate(cells, 1):
         cell.execution_count = count
     nbformat.write(new_notebook(cells=cells), tmp_path / "little.ipynb")
-    shutil.copy(CONFTEST, tmp_path)
+    for file in (POLICY, POLICY.with_name("conftest.py")):
+        shutil.copy(file, tmp_path)
     (tmp_path / "pytest.ini").touch()
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--color=no"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

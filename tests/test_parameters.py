@@ -4,16 +4,9 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
-from moda.parameters import (
-    OF_PAPER,
-    AutoencoderRun,
-    ClassifierRun,
-    ParameterError,
-    choose_device,
-    origin,
-    whole_numbers,
-)
-from moda.runs import obtain
+from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Frozen, Revised
+from moda.parameters import ParameterError, choose_device, whole_numbers
+from moda.schedule import obtain
 
 INVALID = [
     ("n", 0),
@@ -53,7 +46,7 @@ INVALID = [
 ]
 BEYOND = {
     AutoencoderRun: ["decay", "output_dropout", "all_pixels"],
-    ClassifierRun: ["decay", "output_relu", "pretrained", "frozen"],
+    ClassifierRun: ["decay", "output_relu"],
 }
 
 
@@ -102,10 +95,20 @@ def test_limits_are_valid(name, value):
     assert getattr(AutoencoderRun(**{name: value}), name) == value
 
 
-def test_classifier_starts_from_an_autoencoder_s_run():
+@pytest.mark.parametrize("kind", [Fresh, Revised])
+@pytest.mark.parametrize("name, value", [("n", 0), ("dropout", 1)])
+def test_invalid_size_of_a_start(kind, name, value):
+    with pytest.raises(ParameterError) as error:
+        kind(**{name: value})
+    assert_explains(error.value, name, value)
+
+
+def test_a_start_is_one_of_four_kinds():
     with pytest.raises(ParameterError) as error:
         ClassifierRun(64)
-    assert_explains(error.value, "autoencoder", 64)
+    assert_explains(error.value, "start", 64)
+    with pytest.raises(ParameterError, match="«autoencoder» vale Fresh.*; debe ser un AutoencoderRun"):
+        Frozen(Fresh())
 
 
 def test_long_value_is_cut_in_the_message():
@@ -129,26 +132,15 @@ def test_paper_s_values_are_the_defaults():
 
 
 def test_what_goes_beyond_the_paper_is_off_by_default():
-    assert OF_PAPER == {
-        "decay": False,
-        "output_dropout": True,
-        "all_pixels": False,
-        "output_relu": True,
-        "pretrained": True,
-        "frozen": False,
-        "revised": False,
-    }
+    beyond = {name: getattr(kind(), name) for kind, names in BEYOND.items() for name in names}
+    assert beyond == {"decay": False, "output_dropout": True, "all_pixels": False, "output_relu": True}
 
 
-def test_classifier_from_random_weights_has_no_origin():
-    autoencoder = AutoencoderRun(seed=3)
-    assert origin(ClassifierRun(autoencoder)) == autoencoder
-    others = [
-        autoencoder,
-        ClassifierRun(autoencoder, pretrained=False),
-        ClassifierRun(autoencoder, revised=True),
-    ]
-    assert [origin(run) for run in others] == [None, None, None]
+def test_what_is_trained_before_a_run():
+    encoder = AutoencoderRun(seed=3)
+    starts = [encoder, Frozen(encoder), Fresh(), Revised()]
+    assert [ClassifierRun(start).autoencoder for start in starts] == [encoder, encoder, None, None]
+    assert encoder.autoencoder is None
 
 
 def test_minus_zero_is_zero():

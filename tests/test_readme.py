@@ -6,15 +6,16 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-import yaml
 
 from moda import paper, tables
 from moda.data import PROJECT
-from moda.reproduce import LABELS, PASSED_OVER, PLAIN, repeated
+from moda.experiments import PASSED_OVER, PLAIN, repeated
+from moda.notebook import book_parameters
 from moda.store import REFERENCE_FOLDER, read
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+LABELS = book_parameters("10-sirve-preentrenar")["sizes"]
 GLUED = "application/papermill.record/text/plain"
 
 
@@ -56,7 +57,7 @@ def results() -> list[str]:
         *(row(names[n], 100 * paper.ACCURACY[n], accuracies[n], ".2f", " %") for n in names),
         f"The {WORDS[c3.corridas]} averaged runs end at a validation ECM of {c3.ecm_epoca_final:.4f} (",
         f"standard deviation {c3.dispersion:.4f})",
-        f"With N = {PASSED_OVER[0].autoencoder.n} and the classifier's seeds ",
+        f"With N = {PASSED_OVER[0].n} and the classifier's seeds ",
         f"{PASSED_OVER[0].seed} to {PASSED_OVER[-1].seed}, the ReLU",
         f"left {WORDS[min(lost)]} or {WORDS[max(lost)]} classes without a score",
         f"at an accuracy of {c6.perdidas_minima:.2f} to {c6.perdidas_maxima:.2f} %.",
@@ -116,15 +117,3 @@ def test_what_the_answers_say_in_words_holds():
     # "Plain scores lose none".
     of_plain = [read(run, REFERENCE_FOLDER).metrics for run in repeated(range(5), **PLAIN)]
     assert not any(metrics["dead_classes"] for metrics in of_plain)
-
-
-def test_the_chapters_are_counted():
-    parts = yaml.safe_load((PROJECT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
-    of_paper, more = (WORDS[len(part["chapters"])] for part in parts if part.get("numbered"))
-    said = plain(README)
-    for sentence in (
-        f"{of_paper.capitalize()} notebooks, one per section of the paper, and {more} more",
-        f"{more.capitalize()} more chapters ask",
-        f"the {of_paper} chapters of the paper and {more} beyond it",
-    ):
-        assert sentence in said

@@ -5,16 +5,17 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from moda import evaluation, fast, models, runs, training
-from moda.parameters import origin
-from moda.reproduce import AVERAGED, CHAPTERS, COMPARED, EVERY, TINY, WITH_WEIGHTS, adopt, compare, needed
-from moda.store import RECIPE, RECIPE_CODE, REFERENCE_FOLDER, SUMS, folder_name, read, store, verified
+from moda import cuda_graph, evaluation, fast, networks, revised, schedule, train
+from moda.experiments import AVERAGED, CHOSEN, described
+from moda.reproduce import CHAPTERS, NOTEBOOKS, TINY, adopt, compare, every, kept, needed
+from moda.store import RECIPE, RECIPE_CODE, REFERENCE_FOLDER, SUMS, folder_name, read, verified, write
+
+EVERY, WITH_WEIGHTS = every(), sorted(kept(), key=folder_name)
 
 
 def test_the_reference_holds_every_run_of_the_book_and_no_other():
@@ -28,7 +29,7 @@ def test_stored_run_is_whole_and_of_the_present_recipe(run):
     result = read(run, REFERENCE_FOLDER)
     assert list(result.history.index) == list(range(1, run.epochs + 1))
     assert np.isfinite(result.history).all().all()
-    assert result.record["configuration"] == asdict(run)
+    assert result.record["configuration"] == described(run)
     assert result.record["recipe"] == RECIPE
 
 
@@ -45,7 +46,7 @@ def test_weights_give_the_stored_test_metrics(run, fashion_mnist):
 
 
 def test_fifteen_epochs_are_the_beginning_of_twenty():
-    final, longer = (read(run, REFERENCE_FOLDER).history for run in (COMPARED[0].autoencoder, AVERAGED[0]))
+    final, longer = (read(run, REFERENCE_FOLDER).history for run in (CHOSEN[64].autoencoder, AVERAGED[0]))
     np.testing.assert_allclose(final, longer[: len(final)], rtol=1e-6)
 
 
@@ -56,7 +57,7 @@ def test_the_tiny_run_trained_again_begins_as_it_is_stored(tmp_path, monkeypatch
     for run in (TINY.autoencoder, TINY):
         again, stored = (
             history.filter(like="loss").loc[1]
-            for history in (runs.obtain(run, device="cpu").history, read(run, REFERENCE_FOLDER).history)
+            for history in (schedule.obtain(run, device="cpu").history, read(run, REFERENCE_FOLDER).history)
         )
         # Another recipe differs in the first digits.
         np.testing.assert_allclose(again, stored, rtol=1e-3)
@@ -65,12 +66,12 @@ def test_the_tiny_run_trained_again_begins_as_it_is_stored(tmp_path, monkeypatch
 def test_code_that_decides_results_has_changed_only_with_the_recipe():
     parts = (
         part
-        for module in (models, fast, training)
+        for module in (networks, revised, fast, train, cuda_graph)
         for part in syntax(ast.parse(Path(module.__file__).read_text()))
     )
     digest = hashlib.sha256(repr(list(parts)).encode()).hexdigest()[:16]
     assert digest == RECIPE_CODE, (
-        "models, fast or training have changed. If any result does, raise RECIPE in moda.store and train "
+        "networks or training have changed. If any result does, raise RECIPE in moda.store and train "
         f"the reference again; in both cases RECIPE_CODE there becomes {digest}"
     )
 
@@ -89,17 +90,17 @@ def syntax(node: ast.AST) -> Iterator[object]:
 
 
 def test_compare_prints_paper_reference_and_yours():
-    text = compare(REFERENCE_FOLDER)
+    text = compare(REFERENCE_FOLDER, EVERY)
     assert "0.0533" in text and "0.9141" in text
     assert f"{len(EVERY)} of {len(EVERY)} runs equal" in text
 
 
 def test_compare_tells_how_far_runs_are_that_are_not_equal(tmp_path):
-    near, far = COMPARED[0], COMPARED[0].autoencoder
+    near, far = CHOSEN[64], CHOSEN[64].autoencoder
     shutil.copytree(REFERENCE_FOLDER, tmp_path, dirs_exist_ok=True)
     change(near, tmp_path, lambda metrics: metrics["accuracy"] - 1e-4)
     change(far, tmp_path, lambda metrics: 2 * metrics["loss"])
-    text = compare(tmp_path)
+    text = compare(tmp_path, EVERY)
     assert f"{len(EVERY) - 2} of {len(EVERY)} runs equal the reference to the last digit." in text
     assert "1 of the 2 that have runs with other seeds are as near as those are." in text
     ecm = read(far, REFERENCE_FOLDER).metrics["loss"]
@@ -116,15 +117,14 @@ def change(run, root: Path, quality) -> None:
         "history.csv": (result.history * 1.001).to_csv(),
         "metrics.json": json.dumps(result.metrics | {name: quality(result.metrics)}),
     }
-    store(result.folder, {name: content.encode() for name, content in files.items()})
+    write(result.folder, {name: content.encode() for name, content in files.items()})
 
 
 def test_chapters_need_their_runs_only_and_before_a_classifier_its_autoencoder():
-    runs = needed([4, 12])
-    assert runs == [COMPARED[0].autoencoder, COMPARED[0]]
-    for run in needed(CHAPTERS):
-        assert origin(run) is None or origin(run) in EVERY
-    text = compare(REFERENCE_FOLDER, needed([3]))
+    assert needed([CHAPTERS[4], CHAPTERS[12]]) == [CHOSEN[64].autoencoder, CHOSEN[64]]
+    runs = needed(NOTEBOOKS)
+    assert all(run.autoencoder in [None, *runs[:place]] for place, run in enumerate(runs))
+    text = compare(REFERENCE_FOLDER, needed([CHAPTERS[3]]))
     assert "0.0533" in text and "0.9141" not in text and "11 of 11 runs equal" in text
 
 
@@ -132,7 +132,7 @@ def test_adopt_copies_all_but_the_weights_that_no_page_needs(tmp_path, monkeypat
     source, target = tmp_path / "source", tmp_path / "reference"
     shutil.copytree(REFERENCE_FOLDER, source)
     folder = source / folder_name(AVERAGED[0])
-    store(folder, {**verified(folder), "weights.safetensors": b"of a network that no page uses"})
+    write(folder, {**verified(folder), "weights.safetensors": b"of a network that no page uses"})
     monkeypatch.setattr("moda.reproduce.REFERENCE_FOLDER", target)
     adopt(source)
     assert all((folder / SUMS).exists() for folder in target.iterdir())

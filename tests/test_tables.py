@@ -8,7 +8,7 @@ import torch
 
 from moda import data, tables
 from moda.comparison import Difference
-from moda.parameters import AutoencoderRun, ClassifierRun, Run
+from moda.experiments import AutoencoderRun, ClassifierRun, Run
 from moda.store import RECIPE, Result
 
 

@@ -1,6 +1,6 @@
-"""Draws the picture that a link to the book shows elsewhere: `python book/_extension/card.py`.
+"""Draw the preview card for links to the book: `python book/_extension/card.py`.
 
-Images of the test set, the sign of the book, and what the reference autoencoder makes of them.
+It shows test images, the book's logo and the images as the reference autoencoder reconstructs them.
 """
 
 from pathlib import Path
@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from moda import data, evaluation
-from moda.parameters import AutoencoderRun
-from moda.runs import obtain
+from moda.experiments import AutoencoderRun
+from moda.schedule import obtain
 
 TARGET = Path(__file__).parents[1] / "_assets" / "tarjeta.png"
 SHOWN = [0, 13, 18]  # a boot, a dress, a bag
-# As in favicon.svg, whose picture is 32 wide and its y axis downwards.
+# As in favicon.svg, which is 32 wide with its y axis pointing down.
 SIGN = {
     "#c0392b": [(2, 4), (12, 12), (12, 20), (2, 28)],
     "#7f8c8d": [(14, 12), (18, 12), (18, 20), (14, 20)],
@@ -46,7 +46,7 @@ def card() -> Figure:
 
 
 def _row(axis: Axes, images: Tensor) -> None:
-    """Images (M, 28, 28) in [0, 1] side by side, with the white of the page between them."""
+    """Images (M, 28, 28) in [0, 1] side by side, separated by white."""
     apart = pad(images, (0, 2), value=1).permute(1, 0, 2).flatten(1)[:, :-2]
     axis.imshow(apart.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axis.axis("off")

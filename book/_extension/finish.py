@@ -1,4 +1,4 @@
-"""The last touches to the built pages: what they load, and what the theme's templates leave to mend."""
+"""Finishing touches to the built pages: what they load, and fixes to the theme's templates."""
 
 import fcntl
 import re
@@ -11,29 +11,29 @@ from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset
 
 REPAIRS = {
-    # ARIA has withdrawn this role, and it stands in a list.
+    # ARIA has deprecated this role; the element is in a list.
     'role="doc-biblioentry"': 'role="listitem"',
-    # A wide formula scrolls on a phone; with the keyboard only if it takes the focus.
+    # A wide formula scrolls on a phone, but from the keyboard only if it can be focused.
     '<div class="math ': '<div tabindex="0" class="math ',
-    # The notebook comes as a file, whatever the server says of its type.
+    # Download the notebook as a file, whatever type the server gives it.
     'target="_blank"\n   class="btn btn-sm btn-download-': 'download\n   class="btn btn-sm btn-download-',
-    # The excerpts in the results of a search: from the text of a page, without its buttons, and around the
-    # word that was found, whatever its accents.
+    # Take the excerpts in search results from a page's text, without its buttons, and around the word found,
+    # ignoring accents.
     """querySelector('[role="main"]')""": 'querySelector("article")',
     "text.toLowerCase();": r'text.toLowerCase().normalize("NFD").replace(/\p{Mn}/gu, "");',
-    # 1.5 MB for each page: the icons, which the theme's style sheet has as a font too.
+    # 1.5 MB per page of icons that the theme's style sheet also has as a font.
     re.compile(r"<script [^>]*/fontawesome\.js[^>]*></script>"): "",
 }
 
-# Those that Sphinx makes without a source.
+# Pages that Sphinx makes without a source.
 EXTRA_PAGES = ("index", "search")
 
-# Held until the process ends: of a PDF, LaTeX sets the pages after Sphinx.
+# Held until the process ends, because LaTeX typesets the PDF after Sphinx has finished.
 LOCKS = []
 
 
 def wait_for_others(app):
-    """Of two builds in one folder, which would mend each other's pages, the second waits for the first."""
+    """Wait for any other build in the same folder: the two would modify each other's pages."""
     out = Path(app.outdir).parent
     out.mkdir(parents=True, exist_ok=True)
     lock = (out / ".lock").open("w")
@@ -46,14 +46,14 @@ def wait_for_others(app):
 
 
 def note_whole(app, env, docnames):
-    """Notes whether the whole book is built: not one page alone, nor what has changed since the last time."""
+    """Note whether this builds the whole book, rather than one page or the pages that have changed."""
     app.whole_book = set(docnames) == env.found_docs and len(docnames) > 1
 
 
 def replace(app, replacements: dict[str | re.Pattern, str]) -> None:
-    """Puts them into the pages and the scripts that write into them.
+    """Apply `replacements` to the pages and to the scripts that write into them.
 
-    A replacement without a place in the whole book is an error: the theme has other words by now.
+    One that occurs nowhere in the whole book is an error: the theme must have changed its text.
     """
     out = Path(app.outdir)
     scripts = [out / "_static" / f"{name}.js" for name in ("searchtools", "togglebutton", "translations")]
@@ -72,7 +72,7 @@ def replace(app, replacements: dict[str | re.Pattern, str]) -> None:
 
 
 def remove_old_pages(app):
-    """Takes away what a former build left of pages that the book has no more."""
+    """Remove pages of an earlier build that are no longer in the book."""
     out = Path(app.outdir)
     kept = {*app.env.found_docs, *EXTRA_PAGES}
     for page in [*out.glob("*.html"), *out.glob("notebooks/*.html")]:
@@ -88,7 +88,7 @@ def finish(app, exception):
     remove_old_pages(app)
     replace(app, REPAIRS)
 
-    # The 2 MB that set formulas, of the 24 MB of the package.
+    # Only the 2 MB, of the package's 24, that typeset formulas.
     package = files("sphinx-mathjax-offline") / "static" / "mathjax"
     copy_asset(package / "tex-chtml.js", static / "mathjax")
     copytree(package / "output" / "chtml", static / "mathjax" / "output" / "chtml", dirs_exist_ok=True)

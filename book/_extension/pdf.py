@@ -1,4 +1,4 @@
-"""The book on paper: what is typeset otherwise than on the screen, and the PDF that the HTML offers."""
+"""The book on paper: what is typeset differently from the screen, and the PDF that the HTML offers."""
 
 import hashlib
 from pathlib import Path
@@ -10,17 +10,17 @@ from sphinx.builders.latex.nodes import thebibliography
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
-# Rows of a table that may break over pages; the columns of such a one are not wrapped.
+# A table with more rows may break across pages; its columns are not wrapped.
 LONG = 15
 
-# What the pages are made of.
+# The sources of the pages.
 SOURCES = ("*.md", "notebooks/*.ipynb", "references.bib", "_*.yml", "_latex/*", "_extension/*.py")
 
 
 class Typeset(SphinxPostTransform):
-    """The whole book, put together for LaTeX."""
+    """Adapt the whole book, assembled for LaTeX."""
 
-    # After Sphinx has gathered the references at the end.
+    # After Sphinx has collected the references at the end.
     default_priority = 800
     formats = ("latex",)
 
@@ -36,7 +36,7 @@ class Typeset(SphinxPostTransform):
                 cell.children = [part for part in cell if part["nb_element"] != "cell_code_source"]
 
     def lay_out_tables(self):
-        """Columns as in the HTML, left unless they say right, where Sphinx would justify their text."""
+        """Align columns as in the HTML, to the left unless marked right; Sphinx would justify them."""
         for table in list(self.document.findall(nodes.table)):
             rows = list(table.findall(nodes.row))
             sides = ["R" if "text-right" in entry["classes"] else "L" for entry in rows[-1]]
@@ -45,18 +45,18 @@ class Typeset(SphinxPostTransform):
                 table["classes"].append("longtable")
                 columns = columns.lower()
                 if not isinstance(table[0], nodes.title):
-                    # LaTeX counts it all the same.
+                    # LaTeX numbers it even without a caption.
                     uncount = nodes.raw("", r"\addtocounter{table}{-1}", format="latex")
                     table.parent.insert(table.parent.index(table) + 1, uncount)
             if "colwidths-given" not in table["classes"]:
                 table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=columns))
             for entry in table.findall(nodes.entry):
-                # A paragraph without text would still be a line.
+                # An empty paragraph would still take up a line.
                 if not entry.astext().strip():
                     entry.clear()
 
     def begin_parts(self):
-        """The parts of _toc.yml: a caption in the contents, and whether their chapters have a number."""
+        """Begin the parts of _toc.yml: a caption in the contents, and chapters with or without numbers."""
         files = {file["docname"]: file for file in self.document.findall(addnodes.start_of_file)}
         for part in self.config.external_site_map.root.subtrees:
             depth = 0 if part.numbered else -1
@@ -64,7 +64,7 @@ class Typeset(SphinxPostTransform):
             files[part.items[0]].insert(0, nodes.raw("", command, format="latex"))
 
     def return_references(self):
-        """To the chapter that has them in the HTML."""
+        """Move the references to the chapter that has them in the HTML."""
         (place,) = self.env.get_domain("cite").bibliographies
         (references,) = self.document.findall(thebibliography)
         references.parent.remove(references)
@@ -74,20 +74,20 @@ class Typeset(SphinxPostTransform):
 
 
 def digest(app) -> str:
-    """Of the sources: the same as long as the book is."""
+    """A digest of the sources, which tells whether the book has changed."""
     folder = Path(app.srcdir)
     files = [CITATION, *(file for pattern in SOURCES for file in sorted(folder.glob(pattern)))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def note_sources(app):
-    """Puts beside the PDF what it will be made of."""
+    """Record beside the PDF the digest of its sources."""
     if app.builder.format == "latex":
         (Path(app.outdir) / "sources.sha256").write_text(digest(app))
 
 
 def find_pdf(app, config):
-    """Puts the PDF beside the pages, if there is one of the same sources."""
+    """Put the PDF beside the pages, if it was made from the same sources."""
     latex = Path(app.outdir).parent / "latex"
     pdf, sources = next(latex.glob("*.pdf"), None), latex / "sources.sha256"
     if not pdf or not sources.exists():
@@ -113,7 +113,7 @@ def offer_pdf(app, pagename, templatename, context, doctree):
 
 
 def remove_old_pdf(app, exception):
-    """Takes away what no page offers any more."""
+    """Remove a PDF that no page offers any more."""
     if app.builder.format == "html" and "book_pdf" not in app.config.html_context:
         for pdf in Path(app.outdir).glob("*.pdf"):
             pdf.unlink()

@@ -1,6 +1,6 @@
-"""What the book tells those who cite it, link to it or correct it: all of it from CITATION.cff.
+"""What readers need to cite, link to or correct the book, all from CITATION.cff.
 
-While that file has no `repository-code` the book has no address, and shows nothing that needs one.
+Without `repository-code` there, the book has no address and shows nothing that needs one.
 """
 
 import re
@@ -38,7 +38,7 @@ def configure(app, config):
         "use_edit_page_button": True,
         "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
     }
-    # The folder book/notebooks is a link, which GitHub does not follow; and a notebook's source is its md.
+    # GitHub does not follow the symlink book/notebooks, and a notebook's source is its md.
     file = "{{ file_name.replace('.ipynb', '.md') if 'notebooks/' in file_name else 'book/' + file_name }}"
     config.html_context |= {
         "edit_page_url_template": f"{repository}/edit/main/{file}",
@@ -58,13 +58,13 @@ def citation() -> dict:
 
 
 def address(work: dict) -> str:
-    """Where the book is: at `url`, or else where GitHub Pages shows the repository."""
+    """The book's address: `url`, or else the repository's on GitHub Pages."""
     owner, name = work["repository-code"].split("/")[-2:]
     return work.get("url", f"https://{owner.lower()}.github.io/{name}").rstrip("/") + "/"
 
 
 def reference(work: dict) -> str:
-    """`work` as a bibliography would have it, in Markdown."""
+    """`work` as a bibliography entry, in Markdown."""
     people = [
         author.get("name") or f"{author['given-names']} {author['family-names']}"
         for author in work["authors"]
@@ -77,13 +77,13 @@ def reference(work: dict) -> str:
 
 
 def bibtex(key: str, work: dict) -> str:
-    """`work` as a BibTeX entry, in a block of code."""
+    """`work` as a BibTeX entry, in a code block."""
     people = [
         author.get("name") or f"{author['family-names']}, {author['given-names']}"
         for author in work["authors"]
     ]
     fields = {
-        # Braces: the name of a group is not a first and a last name.
+        # In braces, so that a group's name is not split into first and last names.
         "author": " and ".join(person if "," in person else f"{{{person}}}" for person in people),
         "title": f"{{{work['title']}}}",
         "howpublished": work.get("institution", {}).get("name"),
@@ -96,12 +96,12 @@ def bibtex(key: str, work: dict) -> str:
 
 
 def year(work: dict) -> int:
-    # YAML has dates; in quotes it is a text.
+    # YAML parses a date unless it is quoted.
     return work.get("year") or int(str(work["date-released"])[:4])
 
 
 def describe(app, page, template, context, doctree):
-    """Gives a page of a book with an address what a link to it shows elsewhere: title, text and picture."""
+    """Give a page the title, text and picture of its link previews, if the book has an address."""
     base = app.config.html_baseurl
     if not base or not doctree:
         return
@@ -132,7 +132,7 @@ def write_index_and_sitemap(app, exception):
     if exception or app.builder.name != "html":
         return
     out = Path(app.outdir)
-    # A redirection, which there would be otherwise, shows no title and no picture to who links to it.
+    # A copy, because the default redirect would have no title or picture in link previews.
     shutil.copyfile(out / f"{app.config.root_doc}.html", out / "index.html")
     sitemap = out / "sitemap.xml"
     sitemap.unlink(missing_ok=True)
@@ -151,6 +151,6 @@ def write_index_and_sitemap(app, exception):
 def setup(app):
     app.connect("config-inited", configure)
     app.connect("html-page-context", describe)
-    # Before sphinx-external-toc, which makes an index only where there is none.
+    # Before sphinx-external-toc, which makes an index only if there is none.
     app.connect("build-finished", write_index_and_sitemap, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""What no setting can put into Spanish: the bibliography, the search and a few texts of the theme."""
+"""What no setting can translate into Spanish: the bibliography, the search and some texts of the theme."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ from sphinx.search.es import SearchSpanish
 
 
 class Spanish(Style):
-    """The style `unsrt` for the kinds of entry that references.bib has."""
+    """The style `unsrt` for the entry types in references.bib."""
 
     def format_names(self, role, as_sentence=True):
         people = names(role, sep=", ", sep2=" y ", last_sep=" y ")
@@ -29,14 +29,14 @@ class Spanish(Style):
 
 
 class Search(SearchSpanish):
-    """Singular and plural are one word, with accents or without.
+    """A search that treats singular and plural, with or without accents, as one word.
 
-    Sphinx's own stemmer keeps some of them apart, "imagen" and "imágenes" among them. Where no word is the
-    one that is looked for, the search finds those that contain it.
+    Sphinx's own stemmer keeps some of them apart, such as "imagen" and "imágenes". If no word matches the
+    one searched for, those that contain it do.
     """
 
     js_stemmer_rawcode = ""
-    # The same as `stem`, for what is typed.
+    # The same as `stem`, for the query.
     js_stemmer_code = r"""
         function Stemmer() {
           this.stemWord = (word) =>
@@ -49,7 +49,7 @@ class Search(SearchSpanish):
     """
 
     def init(self, options):
-        """Loads no stemmer."""
+        """Load no stemmer."""
 
     def stem(self, word):
         letters = unicodedata.normalize("NFD", word.lower())
@@ -57,7 +57,7 @@ class Search(SearchSpanish):
         return re.sub(r"z$", "c", re.sub(r"^(.{3,}?)(es|e|s)$", r"\1", plain))
 
 
-# Templates and scripts hold these themselves, out of reach of sphinx.po.
+# Hard-coded in templates and scripts, out of reach of sphinx.po.
 TEXTS = {
     'title="Toggle primary sidebar"': 'title="Mostrar u ocultar el menú del libro"',
     'title="Toggle secondary sidebar"': 'title="Mostrar u ocultar el índice de la página"',
@@ -69,11 +69,11 @@ TEXTS = {
     r"Su b\u00fasqueda no coincide con ning\u00fan documentos. Por favor, aseg\u00farese de que todas las "
     r"palabras est\u00e9n correctamente escritas y que usted all\u00e1 seleccionado las suficientes "
     r"categor\u00edas.": r"Ninguna p\u00e1gina contiene todas esas palabras.",
-    # The prompt that is seen is the name for a screen reader too.
+    # The visible prompt is also the name for a screen reader.
     '<summary aria-label="Toggle hidden content">': "<summary>",
     'aria-label="Toggle hidden content"': 'aria-label="Mostrar u ocultar el contenido"',
 }
-# Of the buttons that only a book with an address has.
+# Buttons that only a book with an address has.
 BUTTONS = {
     "Source repositories": "Repositorio",
     "Repositorio de origen": "Repositorio",

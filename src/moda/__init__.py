@@ -1,4 +1,4 @@
-"""Helpers of the book: data, models, training, runs and figures of the reproduced paper."""
+"""Helpers of the book: data, networks, training, runs and figures of the reproduced paper."""
 
 from moda import arithmetic
 

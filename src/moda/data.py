@@ -1,10 +1,10 @@
-"""Fashion-MNIST as resident tensors (paper, section I and III).
+"""Fashion-MNIST as resident tensors (paper, sections I and III).
 
-`load()` finds the four files, or fetches them, verifies and reads them. torchvision is there for its download
-alone, and not imported without need: that takes as long as all the rest.
-The order of the sources: the folder given (argument or FASHION_MNIST_DIR), `data/` in the project,
-Debian's package where it is installed, torchvision's download, Debian's package fetched without root.
-Nothing is synced to the disk: every file is verified whenever it is loaded, so a torn one is noticed.
+`load()` finds or fetches the four files, verifies and reads them. torchvision only serves to download, and is
+imported only then, because that takes as long as everything else.
+Sources, in order: the given folder (argument or FASHION_MNIST_DIR), `data/` in the project, Debian's package
+if installed, torchvision's download, Debian's package fetched without root.
+Nothing is synced to disk: every load verifies every file, so a torn write is detected.
 """
 
 import gzip
@@ -33,14 +33,14 @@ DATA_FOLDER = PROJECT / "data"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 
-# SHA-256 of the unpacked files, whatever the source.
+# SHA-256 of the uncompressed files, whatever the source.
 FILES = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-# One value for the whole set: part of every run's name.
+# One value for the whole data set: it is part of every run's name.
 CHECKSUM = hashlib.sha256("".join(FILES.values()).encode()).hexdigest()
 
 # Labels 0 to 9, as in the paper's Fig. 7.
@@ -58,12 +58,12 @@ CLASSES = (
 )
 
 TRAIN_SIZE = 50_000
-# Fixed, so that every run, whatever its seed, is validated on the same 10000 images.
+# Fixed, so that every run, whatever its seed, uses the same 10000 validation images.
 SPLIT_SEED = 0
 
 
 class DataError(ModaError, RuntimeError):
-    """The data set is missing, damaged or out of reach; the message says what to do."""
+    """The data set is missing, damaged or unreachable; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Images:
         return len(self.images)
 
     def __getitem__(self, index) -> "Images":
-        """The selected images: `index` is a slice or a tensor of positions."""
+        """The images selected by `index`, a slice or a tensor of positions."""
         return Images(self.images[index], self.labels[index])
 
     def to(self, device) -> "Images":
@@ -85,7 +85,7 @@ class Images:
 
     @property
     def pixels(self) -> Tensor:
-        """The images as the networks take them: float32 (M, 1, 28, 28) in [0, 1]."""
+        """The networks' input: float32 (M, 1, 28, 28) in [0, 1]."""
         return self.images.unsqueeze(1).float().div_(255)
 
 
@@ -102,7 +102,7 @@ def load(folder: str | os.PathLike | None = None) -> FashionMNIST:
     """Read the data set from the first source that has it (see the module's docstring).
 
     The 60000 training images are split by a permutation seeded with SPLIT_SEED, so every prefix of
-    `train` is a random sample too. Raises DataError with what to do.
+    `train` is a random sample too. Raises DataError.
     """
     files = locate(folder)
     train, test = (
@@ -118,18 +118,18 @@ def load(folder: str | os.PathLike | None = None) -> FashionMNIST:
 
 
 def _idx(path: Path) -> Tensor:
-    """The uint8 values of a file in the IDX format, flat.
+    """The uint8 values of an IDX file, flat.
 
-    Its header is four bytes, the last of them the number of dimensions, and four for the size of each.
+    Its header is four bytes, the last being the number of dimensions, and four more per dimension.
     """
     content = np.fromfile(path, dtype=np.uint8)
     return torch.from_numpy(content[4 + 4 * content[3] :])
 
 
 def locate(folder: str | os.PathLike | None) -> Path:
-    """The folder that holds the four files, plain and verified.
+    """The folder with the four files, uncompressed and verified.
 
-    A relative FASHION_MNIST_DIR starts at the project, for notebooks are executed in a folder of theirs.
+    A relative FASHION_MNIST_DIR is resolved against the project, because notebooks run in their own folder.
     """
     if not folder and (chosen := os.environ.get("FASHION_MNIST_DIR")):
         folder = PROJECT / os.path.expanduser(chosen)
@@ -137,8 +137,8 @@ def locate(folder: str | os.PathLike | None) -> Path:
         return _locate(Path(folder)) if folder else _locate_or_fetch()
     except OSError as error:
         raise DataError(
-            f"Fashion-MNIST cannot be read, or not stored in {DATA_FOLDER}: {error}. Make room or mend the "
-            f"rights there, or set FASHION_MNIST_DIR to a folder that holds {', '.join(FILES)}, unpacked."
+            f"Fashion-MNIST cannot be read, or not stored in {DATA_FOLDER}: {error}. Make room or fix the "
+            f"rights there, or set FASHION_MNIST_DIR to a folder with {', '.join(FILES)}, uncompressed."
         ) from error
 
 
@@ -158,7 +158,7 @@ def _locate_or_fetch() -> Path:
 
 
 def _verified(place: Path) -> Path | None:
-    """Where the four files below `place` are, verified; unpacked into DATA_FOLDER if any is compressed."""
+    """The folder of the four verified files below `place`; DATA_FOLDER if any had to be decompressed."""
     files = _files_in(place)
     if not files:
         return None
@@ -179,7 +179,7 @@ def _files_in(place: Path) -> dict[str, Path] | None:
 
 
 def _is_file(path: Path) -> bool:
-    """As `Path.is_file`, which since Python 3.14 says no also where it has no right to look."""
+    """`Path.is_file`, but raising PermissionError, which Python 3.14 and later turn into False."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except PermissionError:
@@ -189,7 +189,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _content(name: str, path: Path) -> bytes:
-    """The unpacked bytes of the file called `name`; DataError unless they are the published ones."""
+    """The uncompressed bytes of the file `name`; DataError unless they are the published ones."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -204,7 +204,7 @@ def _content(name: str, path: Path) -> bytes:
 
 
 def _install(contents: dict[str, bytes]) -> Path:
-    """Writes the files into DATA_FOLDER, each under another name until it is whole."""
+    """Write the files into DATA_FOLDER, each under another name until it is complete."""
     DATA_FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=DATA_FOLDER) as scratch:
         for name, content in contents.items():
@@ -215,7 +215,7 @@ def _install(contents: dict[str, bytes]) -> Path:
 
 
 def _fetch() -> Path:
-    """Fill DATA_FOLDER from the first source that can be reached."""
+    """Fill DATA_FOLDER from the first reachable source."""
     reasons = []
     for fetch in (_download_with_torchvision, _download_with_apt):
         try:
@@ -234,7 +234,7 @@ def _fetch() -> Path:
 
 
 def _fetched(fetch: Callable[[Path], None]) -> dict[str, bytes]:
-    """The verified files that `fetch` puts into the folder that it is given."""
+    """The verified files that `fetch` puts into the folder it is given."""
     with tempfile.TemporaryDirectory() as scratch:
         fetch(Path(scratch))
         files = _files_in(Path(scratch))
@@ -246,7 +246,7 @@ def _fetched(fetch: Callable[[Path], None]) -> dict[str, bytes]:
 def _download_with_torchvision(scratch: Path) -> None:
     """torchvision's download"""
     patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(30)  # torchvision sets none: a silent network would hang for ever
+    socket.setdefaulttimeout(30)  # torchvision sets none, and would hang for ever on a silent network
     try:
         import_torchvision().datasets.FashionMNIST(scratch, download=True)
     finally:
@@ -257,7 +257,7 @@ def _download_with_apt(scratch: Path) -> None:
     """Debian's package through apt-get"""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise DataError("apt-get and dpkg-deb are not on this machine")
-    # Lists and cache of its own, so that it needs no rights over the system's.
+    # Its own lists and cache, so that it needs no rights over the system's.
     apt = ["apt-get", "-qq", f"-oDir::State::Lists={scratch}/lists", f"-oDir::Cache={scratch}/cache"]
     apt += ["-oAPT::Sandbox::User=", "-oAPT::Update::Error-Mode=any"]
     for folder in ("lists/partial", "cache/archives/partial"):
@@ -275,10 +275,10 @@ def _download_with_apt(scratch: Path) -> None:
 
 
 def import_torchvision():
-    """torchvision, also where its compiled operators cannot load.
+    """torchvision, even if its compiled operators cannot load.
 
-    PyPI's torchvision is built for CUDA; beside a CPU-only torch its import fails for want of two
-    operators that only detection models use. Declared by hand, the rest of it works.
+    PyPI's torchvision is built for CUDA; with a CPU-only torch its import fails for lack of two operators
+    that only detection models use. Declaring them is enough for the rest to work.
     """
     try:
         import torchvision
@@ -295,7 +295,7 @@ def import_torchvision():
     return torchvision
 
 
-# A torch.library.Library takes its operators with it when it is collected.
+# Kept alive, because a torch.library.Library takes its operators with it when collected.
 _DECLARED: list = []
 
 if __name__ == "__main__":

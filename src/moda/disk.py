@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after a power cut, and for one process at a time."""
+"""Files written atomically, even across a power cut, and locks between processes."""
 
 import os
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ except ImportError:  # Windows
 
 
 def write(path: Path, content: bytes) -> None:
-    """Puts a file with this content in place of what `path` was; an OSError leaves that as it was.
+    """Replace the content of `path` atomically; an OSError leaves the old file intact.
 
-    The content is on the disk before the name, and the name before this returns.
+    The content reaches the disk before the name, and the name before this returns.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
@@ -30,8 +30,8 @@ def write(path: Path, content: bytes) -> None:
 
 
 def sync(folder: Path) -> None:
-    """The names in `folder` are on the disk when this returns."""
-    if os.name == "nt":  # which opens no folder
+    """Flush the names in `folder` to disk."""
+    if os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -42,9 +42,9 @@ def sync(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One process at a time is inside, of those that name the same `path`; the others wait.
+    """Let in one process at a time for each `path`; the others wait.
 
-    The file is gone afterwards, and a process that dies inside leaves it open to the next.
+    The file is removed on exit, and a process that dies inside releases the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
@@ -53,7 +53,7 @@ def locked(path: Path) -> Iterator[None]:
     while True:
         with path.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(file.fileno(), path):  # who was inside has removed it
+            if not _is_at(file.fileno(), path):  # the previous holder has removed it
                 continue
             try:
                 yield

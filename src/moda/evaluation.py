@@ -1,6 +1,6 @@
-"""How good a network is: ECM (Eq. 1), cross entropy (Eq. 2), Exactitud (Eq. 3), confusion matrix (Fig. 7).
+"""How good a network is: ECM (Eq. 1), cross entropy (Eq. 2), Exactitud (Eq. 3).
 
-Everything is measured with dropout off, as the paper's values turn out to be, unless asked otherwise.
+Dropout is off unless asked for, as it turns out to be in the paper's values.
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from moda.arithmetic import one_thread
 from moda.data import CLASSES, Images
-from moda.models import Classifier
+from moda.networks import Autoencoder, Classifier
 
-# Enough to fill a processor's caches, and small beside the memory of any machine.
+# Enough to fill a processor's caches, and little beside the memory of any machine.
 BATCH_SIZE = 500
 
 
 def autoencoder_metrics(model: nn.Module, images: Images, dropout: bool = False) -> dict[str, float]:
-    """{"loss": ECM}, the mean over images and pixels of the squared error (Eq. 1).
+    """{"loss": ECM}, the mean squared error over images and pixels (Eq. 1).
 
-    With `dropout` the error of training mode, its masks drawn from a fixed seed.
+    With `dropout` it is that of training mode, with masks from a fixed seed.
     """
     losses = []
     with _mode(model, dropout):
@@ -35,7 +35,7 @@ def autoencoder_metrics(model: nn.Module, images: Images, dropout: bool = False)
 def classifier_metrics(model: nn.Module, images: Images, dropout: bool = False) -> dict[str, float]:
     """{"loss": cross entropy in nats (Eq. 2), "accuracy": Exactitud in [0, 1] (Eq. 3)}.
 
-    With `dropout` those of training mode, the masks drawn from a fixed seed.
+    With `dropout` they are those of training mode, with masks from a fixed seed.
     """
     losses, hits = [], []
     with _mode(model, dropout):
@@ -47,9 +47,9 @@ def classifier_metrics(model: nn.Module, images: Images, dropout: bool = False) 
 
 
 def measure_on_test(model: nn.Module, images: Images) -> dict[str, float]:
-    """All that is stored of a trained network: both modes' metrics, the second under `…_dropout`.
+    """All that is stored of a trained network: its metrics, and as `…_dropout` those of training mode.
 
-    Of a classifier also `calibration_error`, and how many `dead_classes` it has.
+    Of a classifier also its `calibration_error` and its number of `dead_classes`.
     """
     measure = classifier_metrics if isinstance(model, Classifier) else autoencoder_metrics
     metrics = measure(model, images)
@@ -62,13 +62,17 @@ def measure_on_test(model: nn.Module, images: Images) -> dict[str, float]:
 
 
 def _sum(values: list[Tensor]) -> float:
-    """In double precision, and waiting only once for the device that they are on."""
+    """Their sum in double precision; waits only once for the device that they are on."""
     return torch.stack(values).cpu().double().sum().item()
 
 
-def reconstruct(model: nn.Module, images: Images) -> Tensor:
-    """What the autoencoder makes of the images: float32 (M, 28, 28) in [0, 1]."""
-    with _mode(model):
+def reconstruct(model: Autoencoder, images: Images, inner_dropout: bool = False) -> Tensor:
+    """What the autoencoder makes of the images: float32 (M, 28, 28) in [0, 1].
+
+    With `inner_dropout` every dropout is on except the image's own, with masks from a fixed seed.
+    """
+    with _mode(model, inner_dropout):
+        model.decoder[-1].eval()  # the image's own dropout
         return torch.cat([model(batch.pixels).squeeze(1) for batch in _batches(images)])
 
 
@@ -84,9 +88,9 @@ def codes(encoder: nn.Module, images: Images) -> Tensor:
 
 
 def regression(inputs: Tensor, targets: Tensor, new_inputs: Tensor) -> Tensor:
-    """What a linear regression of `targets` (M, k) on `inputs` (M, n) gives for `new_inputs`, cut to [0, 1].
+    """Ridge regression of `targets` (M, k) on `inputs` (M, n): its values for `new_inputs`, cut to [0, 1].
 
-    A slight penalty makes it exist whatever the inputs are.
+    The penalty is 1, on the intercept too, so that there is a solution whatever the inputs are.
     """
     inputs, new_inputs = (F.pad(part.double(), (0, 1), value=1.0) for part in (inputs, new_inputs))
     moments = inputs.T @ inputs + torch.eye(inputs.shape[1], dtype=torch.float64)
@@ -94,7 +98,7 @@ def regression(inputs: Tensor, targets: Tensor, new_inputs: Tensor) -> Tensor:
 
 
 def predict(model: nn.Module, images: Images) -> Tensor:
-    """The class of the highest score for each image, the first of them where several tie: int64 (M,)."""
+    """The class with the highest score for each image, the first of them in a tie: int64 (M,)."""
     return scores(model, images).argmax(1)
 
 
@@ -107,10 +111,10 @@ def dead_classes(scores: Tensor) -> list[str]:
 
 
 def reliability(scores: Tensor, labels: Tensor, bins: int = 15) -> pd.DataFrame:
-    """Predictions grouped by confidence, the softmax of the highest score, in `bins` of equal width.
+    """Predictions in `bins` of equal width by confidence, the softmax of the highest score.
 
     Index: the middle of the bin. Columns: `images`, and their mean `confidence` and `accuracy` in [0, 1].
-    Bins without images are left out.
+    Empty bins are left out.
     """
     confidence, predictions = scores.double().softmax(1).max(1)
     table = pd.DataFrame({"confidence": confidence.numpy(), "accuracy": (predictions == labels).numpy()})
@@ -126,34 +130,13 @@ def calibration_error(scores: Tensor, labels: Tensor) -> float:
     return float((gap * table["images"]).sum() / table["images"].sum())
 
 
-def confusion_matrix(labels: Tensor, predictions: Tensor) -> pd.DataFrame:
-    """Number of images of each true class (row) that are predicted as each class (column)."""
-    pairs = labels.cpu() * len(CLASSES) + predictions.cpu()
-    counts = pairs.bincount(minlength=len(CLASSES) ** 2).view(len(CLASSES), -1)
-    return pd.DataFrame(counts.numpy(), index=CLASSES, columns=CLASSES)
-
-
-def row_percentages(confusion: pd.DataFrame) -> pd.DataFrame:
-    """A confusion matrix in % of its rows, as the paper's Fig. 7."""
-    return 100 * confusion.div(confusion.sum(axis=1), axis=0)
-
-
-def precision_recall(confusion: pd.DataFrame) -> pd.DataFrame:
-    """Columns `precision` and `recall` in [0, 1], one row a class.
-
-    The precision of a class that is never predicted is not a number.
-    """
-    hits = pd.Series(confusion.to_numpy().diagonal(), index=confusion.index)
-    return pd.DataFrame({"precision": hits / confusion.sum(axis=0), "recall": hits / confusion.sum(axis=1)})
-
-
 def _batches(images: Images) -> Iterator[Images]:
     return (images[i : i + BATCH_SIZE] for i in range(0, len(images), BATCH_SIZE))
 
 
 @contextmanager
 def _mode(model: nn.Module, dropout: bool = False):
-    """Without gradients; in evaluation mode, or in training mode with random numbers of its own."""
+    """No gradients, and evaluation mode; with `dropout`, training mode with random numbers of its own."""
     training = model.training
     try:
         with torch.no_grad(), one_thread(), torch.random.fork_rng(enabled=dropout):
@@ -162,7 +145,7 @@ def _mode(model: nn.Module, dropout: bool = False):
             model.train(dropout)
             for layer in model.modules():
                 if isinstance(layer, nn.BatchNorm2d):
-                    layer.eval()  # or its averages would go on with the images that are measured
+                    layer.eval()  # or it would update its averages with the images that are measured
             yield
     finally:
         model.train(training)

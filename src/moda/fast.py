@@ -1,48 +1,58 @@
-"""The same networks, quicker to train on a CPU.
+"""The same networks, faster to train on a CPU.
 
-`accelerate(model)` gives a twin that computes the same function of the very same parameters.
-What it does differently (benchmarks/README.md has what each change brought):
-- layers in a row are one operation for autograd, which works on channels-last tensors throughout;
-- a layer with its ReLU, dropout and max pooling stores no mask: the output shows where the gradient
-  passes, for it is positive exactly where a positive value was kept;
-- dropout comes from raw 16-bit random integers: `bernoulli_`, which nn.Dropout calls, took a third
-  of an epoch; and its factor goes to the weights, of which there are fewer than outputs;
-- rows and columns that a later pooling leaves out are not computed;
-- pooling takes the maximum of two and of two again, which needs no positions;
+`accelerate(model)` returns a twin that computes the same function of the same parameters.
+What it does differently (benchmarks/README.md has the gain of each change):
+- consecutive layers are a single autograd operation, on channels-last tensors throughout;
+- a layer with its ReLU, dropout and max pooling stores no mask: the output is positive exactly where a
+  positive value was kept, and so shows where the gradient passes;
+- dropout uses raw 16-bit random integers, because `bernoulli_`, which nn.Dropout calls, took a third of
+  an epoch; its scale is applied to the weights, which are fewer than the outputs;
+- rows and columns that a later pooling skips are not computed;
+- pooling takes the maximum of pairs twice, which needs no indices;
 - transposed convolutions are plain ones whose channels are the four phases of the output, or one
-  matrix product where the output has a single channel.
-It draws other random numbers than nn.Dropout, with the same distribution (to 1/65536 in the
-dropout probability). CUDA and MPS have no need of it.
+  matrix product if the output has a single channel.
+It draws other random numbers than nn.Dropout, with the same distribution (to 1/65536 in the dropout
+probability). CUDA and MPS do not need it.
+
+Why it can be trusted: only layers with the exact settings that `_suits` knows are replaced; all others stay
+PyTorch's own. For every twin, `_check` compares outputs and gradients with the model's, without dropout, and
+raises an error if they differ. tests/test_fast.py compares each kind of layer with PyTorch's, with the same
+dropout mask and in distribution, and `make bench` trains networks both ways.
 """
 
 import copy
 import functools
-from collections.abc import Callable
-from typing import TypeGuard, cast
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-Mapping = nn.Linear | nn.Conv2d | nn.ConvTranspose2d  # what a Block is made around
+Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d  # the core of a Block
+Kind = TypeVar("Kind", bound=nn.Module)
 _where_above = torch.ops.aten.threshold_backward  # (x, r, t): x where r > t, else 0; t is a number
 
 
 def accelerate(model: nn.Module) -> nn.Module:
-    """A twin of `model` (Sequentials of the layers in moda.models) that shares its parameters.
+    """A twin of `model`, a network for images (M, 1, 28, 28), that shares its parameters.
 
     The parameters of `model` are converted to channels_last in place.
     """
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return _twin(model)
+    twin = _twin(model)
+    _check(model, twin)
+    return twin
 
 
 def flatten(model: nn.Module) -> nn.Parameter:
-    """One parameter of which those of `model` that learn, and their gradients, become parts.
+    """One parameter of which the trainable ones of `model`, and their gradients, become views.
 
-    An optimiser has one long operation to do then, instead of many short ones. Gradients are to be
-    set to zero, not to None.
+    The optimiser then does one long operation instead of many short ones. Gradients must be set to zero,
+    not to None.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     flat = nn.Parameter(torch.cat([p.detach().new_empty(p.numel()) for p in parameters]))
@@ -55,57 +65,103 @@ def flatten(model: nn.Module) -> nn.Parameter:
     return flat
 
 
+def _check(model: nn.Module, twin: nn.Module) -> None:
+    """AssertionError unless both give the same outputs and gradients for four images of noise.
+
+    In evaluation mode, hence without dropout, and in double precision, where rounding flips no ReLU or
+    pooling. Uses copies and its own random numbers, so that training is unaffected.
+    """
+    images = torch.rand(4, 1, 28, 28, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    results = []
+    for network in copy.deepcopy((model, twin)):  # one call, so that the copies share their parameters too
+        network.double().eval()
+        inputs = [images.clone().requires_grad_(), *(p for p in network.parameters() if p.requires_grad)]
+        output = network(inputs[0])
+        results.append([output, *torch.autograd.grad(output.square().sum(), inputs)])
+    expected, actual = results
+    torch.testing.assert_close(
+        actual, expected, rtol=1e-6, atol=1e-9, msg=lambda text: f"The twin of {model} differs: {text}"
+    )
+
+
 def _twin(module: nn.Module) -> nn.Module:
-    if isinstance(module, nn.Sequential):
-        return _fused(list(module))
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        return _fused(module)
     twin = copy.copy(module)
     twin._modules = {name: _twin(child) for name, child in module.named_children()}
     return twin
 
 
-def _fused(layers: list[nn.Module]) -> nn.Sequential:
-    """`layers` with those in a row that a Chain can do as one, and other layers for dropout."""
-    fused: list[nn.Module] = []
-    chain: list[nn.Module] = []
-    while layers:
-        layer = layers.pop(0)
-        if _suits(layer):
-            relu = bool(layers) and isinstance(layers[0], nn.ReLU)
-            layers[:relu] = []
-            dropped = relu and bool(layers) and isinstance(layers[0], nn.Dropout)
-            p = cast(nn.Dropout, layers.pop(0)).p if dropped else 0.0
-            pool = isinstance(layer, nn.Conv2d) and bool(layers) and _halves(layers[0])
-            layers[:pool] = []
-            chain.append(Block(layer, relu, p, pool))
-        elif isinstance(layer, (nn.Flatten, nn.Unflatten)):
-            chain.append(Reshape(layer))
+def _fused(layers: Iterable[nn.Module]) -> nn.Sequential:
+    """`layers` with consecutive ones joined into Chains, and dropout replaced."""
+    rows: list[list[nn.Module]] = []
+    for layer in _replaced(layers):
+        if rows and _follows(rows[-1][-1], layer):
+            rows[-1].append(layer)
         else:
-            fused += [Chain(chain)] * bool(chain)
-            fused.append(Dropout(layer.p) if isinstance(layer, nn.Dropout) else layer)
-            chain = []
-    return nn.Sequential(*fused, *[Chain(chain)] * bool(chain))
+            rows.append([layer])
+    return nn.Sequential(*(Chain(row) if isinstance(row[0], Block | Reshape) else row[0] for row in rows))
 
 
-def _suits(layer: nn.Module) -> TypeGuard[Mapping]:
-    """Whether a Block can do this layer."""
-    if getattr(layer, "bias", None) is None:
+def _follows(before: nn.Module, layer: nn.Module) -> bool:
+    """Whether `layer` can come next after `before` in a Chain."""
+    links = isinstance(before, Block | Reshape) and isinstance(layer, Block | Reshape)
+    return links and before.gives_maps == layer.takes_maps
+
+
+def _replaced(layers: Iterable[nn.Module]) -> Iterator[nn.Module]:
+    """Blocks, Reshapes and Dropouts in place of the layers that suit; the others unchanged."""
+    left = deque(layers)
+
+    def take(kind: type[Kind]) -> Kind | None:
+        """The next layer, if it is of this kind and suits."""
+        suits = left and isinstance(left[0], kind) and _suits(left[0])
+        return cast(Kind, left.popleft()) if suits else None
+
+    while left:
+        if layer := take(nn.Linear) or take(nn.Conv2d) or take(nn.ConvTranspose2d):
+            relu = take(nn.ReLU)
+            dropout = take(nn.Dropout) if relu else None
+            pooling = take(nn.MaxPool2d) if isinstance(layer, nn.Conv2d) else None
+            yield Block(layer, bool(relu), dropout.p if dropout else 0.0, bool(pooling))
+        elif reshaping := take(nn.Flatten) or take(nn.Unflatten):
+            yield Reshape(reshaping)
+        elif dropout := take(nn.Dropout):
+            yield Dropout(dropout.p)
+        else:
+            yield left.popleft()
+
+
+# The layers that are replaced, with their required settings; linear ones and convolutions also need a bias.
+_PLAIN = {"padding": (0, 0), "dilation": (1, 1), "groups": 1}
+_SETTINGS: dict[type[nn.Module], dict[str, Any]] = {
+    nn.Linear: {},
+    nn.Conv2d: {"kernel_size": (3, 3), "stride": (1, 1), **_PLAIN},
+    nn.ConvTranspose2d: {"stride": (2, 2), "output_padding": (1, 1), **_PLAIN},
+    nn.ReLU: {},
+    nn.Dropout: {},
+    nn.MaxPool2d: {"kernel_size": 2, "stride": 2, "padding": 0, "dilation": 1}
+    | {"ceil_mode": False, "return_indices": False},
+    nn.Flatten: {"start_dim": 1, "end_dim": -1},
+    nn.Unflatten: {"dim": 1},
+}
+
+
+def _suits(layer: nn.Module) -> bool:
+    """Whether this module can do what `layer` does; a subclass of PyTorch's layers may do anything."""
+    if type(layer) not in _SETTINGS or getattr(layer, "bias", True) is None:
         return False
-    if isinstance(layer, nn.Conv2d):
-        return (layer.kernel_size, layer.stride, layer.padding) == ((3, 3), (1, 1), (0, 0))
     if isinstance(layer, nn.ConvTranspose2d):
-        kernels = [(4, 4)] if layer.out_channels > 1 else [(3, 3), (4, 4)]
-        rest = (layer.stride, layer.padding, layer.output_padding)
-        return layer.kernel_size in kernels and rest == ((2, 2), (0, 0), (1, 1))
-    return isinstance(layer, nn.Linear)
-
-
-def _halves(layer: nn.Module) -> bool:
-    pooling = isinstance(layer, nn.MaxPool2d) and (layer.kernel_size, layer.stride, layer.padding)
-    return pooling in ((2, 2, 0), ((2, 2), (2, 2), (0, 0))) and not layer.ceil_mode
+        kernels = [(3, 3), (4, 4)] if layer.out_channels == 1 else [(4, 4)]
+        if layer.kernel_size not in kernels:
+            return False
+    if isinstance(layer, nn.Unflatten) and len(layer.unflattened_size) != 3:
+        return False
+    return all(getattr(layer, name) == value for name, value in _SETTINGS[type(layer)].items())
 
 
 def drop_(x: Tensor, p: float, random: np.random.BitGenerator) -> Tensor:
-    """Sets each value of `x` (contiguous) to 0 with probability `p` (to 1/65536); gives it back, unscaled.
+    """Set each value of `x` (contiguous) to 0 with probability `p` (to 1/65536); return `x`, unscaled.
 
     Four values share a 64-bit integer of `random`.
     """
@@ -117,8 +173,8 @@ def drop_(x: Tensor, p: float, random: np.random.BitGenerator) -> Tensor:
 class Dropout(nn.Module):
     """nn.Dropout(p) for 0 <= p < 1.
 
-    Its random numbers are NumPy's SFC64, which is twice as quick as torch's generator; train(),
-    called before every epoch, seeds it anew from torch's, so torch.manual_seed still rules.
+    Its random numbers come from NumPy's SFC64, twice as fast as torch's generator; train(), called before
+    every epoch, reseeds it from torch's, so torch.manual_seed still applies.
     """
 
     def __init__(self, p: float):
@@ -138,114 +194,121 @@ class Dropout(nn.Module):
 
 
 class Chain(nn.Module):
-    """Blocks and Reshapes in a row. Between them maps are (M, H, W, C), contiguous."""
+    """Consecutive Blocks and Reshapes, each taking the output of the one before.
 
-    def __init__(self, links: list[nn.Module]):
+    Between them, maps are (M, H, W, C), contiguous.
+    """
+
+    def __init__(self, links: list):
         super().__init__()
         self.links = nn.ModuleList(links)
-        self.learnt = list(self.links.parameters())  # looked up once: it takes long
-        for link, after in zip(links, links[1:]):
-            if isinstance(link, Block) and isinstance(after, Block):
-                link.used_of_output = after.used
+        self.learned = [p for link in links for p in link.parameters()]  # looked up once: it is slow
+        for link, after in reversed(list(zip(links, links[1:]))):
+            if isinstance(link, Block) and isinstance(after, Block) and link.poolings:
+                link.poolings += after.poolings
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 4:
+        if self.links[0].takes_maps and x.dim() == 4:
             x = x.permute(0, 2, 3, 1).contiguous()
-        y = _Chain.apply(x, self.links, *self.learnt)
-        return y.permute(0, 3, 1, 2) if y.dim() == 4 else y
+        y = _Chain.apply(x, self.links, *self.learned)
+        return y.permute(0, 3, 1, 2) if self.links[-1].gives_maps else y
 
 
 class _Chain(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, links, *_):
-        ctx.links, ctx.kept = links, []
+        ctx.links, ctx.saved = links, []
         for link in links:
-            x, kept = link.compute(x)
-            ctx.kept.append(kept)
-        return x.detach()  # what is kept must not hold the output, which holds what is kept
+            x, saved = link.compute(x)
+            ctx.saved.append(saved)
+        return x.detach()  # avoids a reference cycle between the output and what is saved
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient):
-        to_parameters = []
+        of_parameters = []
         for place in reversed(range(len(ctx.links))):
             need_x = place > 0 or ctx.needs_input_grad[0]
-            gradient, *of_link = ctx.links[place].backward(gradient.contiguous(), ctx.kept[place], need_x)
-            to_parameters = of_link + to_parameters
-        return gradient, None, *to_parameters
+            gradient, *of_link = ctx.links[place].backward(gradient.contiguous(), ctx.saved[place], need_x)
+            of_parameters = of_link + of_parameters
+        return gradient, None, *of_parameters
 
 
 class Reshape(nn.Module):
-    """Between maps and vectors, whose order is that of (C, H, W)."""
+    """Flatten() and Unflatten(1, (C, H, W)); vectors are in (C, H, W) order."""
 
     def __init__(self, layer: nn.Flatten | nn.Unflatten):
         super().__init__()
         self.shape = getattr(layer, "unflattened_size", None)
+        self.gives_maps = isinstance(layer, nn.Unflatten)
+        self.takes_maps = not self.gives_maps
 
     def compute(self, x: Tensor) -> tuple[Tensor, torch.Size]:
         return (self._to_maps(x, self.shape) if self.shape else self._to_vectors(x)), x.shape
 
     def backward(self, gradient: Tensor, shape: torch.Size, need_x: bool) -> tuple[Tensor]:
-        _, h, w, c = shape if self.shape is None else gradient.shape
-        return (self._to_vectors(gradient) if self.shape else self._to_maps(gradient, (c, h, w)),)
+        if self.shape:
+            return (self._to_vectors(gradient),)
+        if len(shape) != 4:
+            return (gradient.view(shape),)
+        _, h, w, c = shape
+        return (self._to_maps(gradient, (c, h, w)),)
 
     @staticmethod
     def _to_maps(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-        return x.view(-1, *shape).permute(0, 2, 3, 1).contiguous()
+        return x.view(len(x), *shape).permute(0, 2, 3, 1).contiguous()
 
     @staticmethod
     def _to_vectors(x: Tensor) -> Tensor:
-        return x.permute(0, 3, 1, 2).reshape(len(x), -1)
+        """(M, H, W, C) to (M, C * H * W); anything but maps is just flattened."""
+        return (x.permute(0, 3, 1, 2) if x.dim() == 4 else x).reshape(len(x), -1)
 
 
 class Block(Dropout):
-    """A layer that _suits; and behind it, each or none, ReLU, dropout after the ReLU, 2x2 max pooling."""
+    """A layer that _suits, optionally followed by ReLU, dropout (only after ReLU) and 2x2 max pooling."""
 
-    def __init__(self, layer: Mapping, relu: bool = True, p: float = 0.0, pool: bool = False):
+    def __init__(self, layer: Layer, relu: bool = True, p: float = 0.0, pool: bool = False):
         super().__init__(p)
-        self.weight, self.bias = layer.weight, cast(Tensor, layer.bias)  # as _suits has seen
-        self.relu, self.pool = relu, pool
-        self.used_of_output: Callable[[int], int] = int
-        self.map = _MAPS[type(layer)]
-
-    def used(self, size: int) -> int:
-        """Of `size` rows, or columns, of the input, those that the chain's output depends on."""
-        if not self.pool:
-            return size
-        return 2 * self.used_of_output((size - 2) // 2) + 2
+        self.weight, self.bias = layer.weight, cast(Tensor, layer.bias)  # _suits has checked it
+        self.relu = relu
+        # With its own pooling: 1, plus those of the Blocks right after it, up to the first without one.
+        self.poolings = int(pool)
+        self.takes_maps = self.gives_maps = not isinstance(layer, nn.Linear)
+        self.operation = _OPERATIONS[type(layer)]
 
     def compute(self, x: Tensor) -> tuple[Tensor, tuple]:
         """The output, and what backward needs."""
         p = self.p if self.training else 0.0
         scale = 1 / (1 - p)
         weight, shape = self.weight * scale, x.shape
-        if self.pool:
-            x = x[:, : self.used(x.shape[1]), : self.used(x.shape[2])]
-        y, x = self.map.compute(x, weight, self.bias * scale)
+        if self.poolings:
+            x = x[:, : _needed(x.shape[1], self.poolings), : _needed(x.shape[2], self.poolings)]
+        y, x = self.operation.compute(x, weight, self.bias * scale)
         if p:
             drop_(y, p, self.random)
-        kept: tuple[Tensor, ...] = ()
-        if self.pool:
+        before_pooling: tuple[Tensor, ...] = ()
+        if self.poolings:
             # The maximum of four in two steps, in an order in which the first of equals wins, as in
-            # max_pool2d; before ReLU, for the maximum of non-negative products is the same.
+            # max_pool2d. Pooling before ReLU gives the same maximum.
             of_four = _windows(y)
             of_two = torch.maximum(of_four[:, 0], of_four[:, 1])
-            kept, y = (y, of_two), torch.maximum(of_two[0], of_two[1])
+            before_pooling, y = (y, of_two), torch.maximum(of_two[0], of_two[1])
         if self.relu:
             y.relu_()
-        return y, (shape, x, weight, scale, y, *kept)
+        return y, (shape, x, weight, scale, y, *before_pooling)
 
-    def backward(self, gradient: Tensor, kept: tuple, need_x: bool) -> tuple[Tensor | None, Tensor, Tensor]:
-        shape, x, weight, scale, y, *pooled = kept
+    def backward(self, gradient: Tensor, saved: tuple, need_x: bool) -> tuple[Tensor | None, Tensor, Tensor]:
+        shape, x, weight, scale, y, *before_pooling = saved
         if self.relu:
             gradient = _where_above(gradient, y, 0)
-        to_bias = gradient.flatten(0, -2).sum(0)
-        if self.pool:
-            gradient = self._unpool(gradient, *pooled)
-        to_x, to_weight = self.map.backward(gradient, x, weight, need_x)
-        if need_x and self.pool:
-            (_, h, w, _), (_, used_h, used_w, _) = shape, to_x.shape
-            to_x = F.pad(to_x, (0, 0, 0, w - used_w, 0, h - used_h))
-        return to_x, to_weight.mul_(scale), to_bias.mul_(scale)
+        grad_bias = gradient.flatten(0, -2).sum(0)
+        if self.poolings:
+            gradient = self._unpool(gradient, *before_pooling)
+        grad_x, grad_weight = self.operation.backward(gradient, x, weight, need_x)
+        if need_x and self.poolings:
+            (_, h, w, _), (_, needed_h, needed_w, _) = shape, grad_x.shape
+            grad_x = F.pad(grad_x, (0, 0, 0, w - needed_w, 0, h - needed_h))
+        return grad_x, grad_weight.mul_(scale), grad_bias.mul_(scale)
 
     def _unpool(self, gradient: Tensor, y: Tensor, of_two: Tensor) -> Tensor:
         to_two, to_y = torch.empty_like(of_two), torch.empty_like(y)
@@ -255,19 +318,24 @@ class Block(Dropout):
         return to_y
 
 
+def _needed(size: int, poolings: int) -> int:
+    """How many of `size` rows (or columns) `poolings` successive 3x3 convolutions with 2x2 pooling use."""
+    return 2 * _needed((size - 2) // 2, poolings - 1) + 2 if poolings else size
+
+
 def _split(gradient: Tensor, a: Tensor, b: Tensor, to_a: Tensor, to_b: Tensor) -> None:
-    """The gradient of maximum(a, b) to its parts; all of it to `a` where they are equal."""
+    """Split the gradient of maximum(a, b) between both; all of it goes to `a` if they are equal."""
     _where_above.grad_input(gradient, b - a, 0, grad_input=to_b)
     torch.sub(gradient, to_b, out=to_a)
 
 
 def _windows(y: Tensor) -> Tensor:
-    """(M, 2h, 2w, C) as (2, 2, M, h, w, C): row and column within a window of the pooling first."""
+    """(M, 2h, 2w, C) as (2, 2, M, h, w, C): row and column within a pooling window first."""
     return y.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(2, 4, 0, 1, 3, 5)
 
 
-class Linear:
-    """Of each kind of layer: compute gives its output, and x as backward takes it."""
+class LinearOperation:
+    """For each kind of layer, `compute` returns the output, and x as `backward` takes it."""
 
     @staticmethod
     def compute(x, weight, bias):
@@ -275,10 +343,11 @@ class Linear:
 
     @staticmethod
     def backward(gradient, x, weight, need_x):
-        return gradient @ weight if need_x else None, gradient.t() @ x
+        grad_weight = gradient.flatten(0, -2).t() @ x.flatten(0, -2)
+        return gradient @ weight if need_x else None, grad_weight
 
 
-class Convolution:
+class ConvolutionOperation:
     @staticmethod
     def compute(x, weight, bias):
         x = x.permute(0, 3, 1, 2)
@@ -289,13 +358,13 @@ class Convolution:
         return _convolution_backward(gradient, x, weight, need_x, transposed=False)
 
 
-class TransposedConvolution:
+class TransposedConvolutionOperation:
     @staticmethod
     def compute(x, weight, bias):
         (m, h, w, inputs), (_, outputs, size, _) = x.shape, weight.shape
         y = bias.expand(m, 2 * h + size - 1, 2 * w + size - 1, -1).contiguous()
         if outputs == 1:
-            # What each of the kernel's positions gives, in one product, goes to its place in the output.
+            # One product gives the parts of all kernel positions, which are added in their places.
             parts = weight.reshape(inputs, -1).t() @ x.reshape(-1, inputs).t()
             for position, part in enumerate(parts.view(-1, m, h, w, 1)):
                 i, j = divmod(position, size)
@@ -304,7 +373,7 @@ class TransposedConvolution:
             kernel = weight.permute(0, 2, 3, 1).reshape(-1)[_phases(inputs, outputs, size)]
             phases = F.conv2d(x.permute(0, 3, 1, 2), kernel, bias.repeat(4), padding=1).permute(0, 2, 3, 1)
             phases = phases.unflatten(3, (2, 2, outputs)).transpose(2, 3)
-            # With a kernel of 4 the padding of the output is beyond the phases, and only bias.
+            # With a kernel of 4, the output padding lies beyond the phases, and is only bias.
             y[:, : 2 * h + 2, : 2 * w + 2].unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).copy_(phases)
         return y, x
 
@@ -313,19 +382,19 @@ class TransposedConvolution:
         if weight.shape[1] > 1:
             return _convolution_backward(gradient, x.permute(0, 3, 1, 2), weight, need_x, transposed=True)
         inputs, _, size, _ = weight.shape
-        # Where each of the kernel's positions takes the inputs to, in a row.
+        # One row for each kernel position: the outputs that it takes the inputs to.
         reached = gradient.squeeze(3).unfold(1, size, 2).unfold(2, size, 2)
         reached = reached.permute(3, 4, 0, 1, 2).reshape(size * size, -1)
-        to_weight = (reached @ x.view(-1, inputs)).t().reshape(weight.shape)
-        return (reached.t() @ weight.reshape(inputs, -1).t()).view(x.shape) if need_x else None, to_weight
+        grad_weight = (reached @ x.view(-1, inputs)).t().reshape(weight.shape)
+        return (reached.t() @ weight.reshape(inputs, -1).t()).view(x.shape) if need_x else None, grad_weight
 
 
 @functools.cache
 def _phases(inputs: int, outputs: int, size: int) -> Tensor:
-    """Which weights, in channels-last order, make the kernel of the phases: (4 * outputs, inputs, 2, 2).
+    """Indices of the weights, in channels-last order, in the phase kernel (4 * outputs, inputs, 2, 2).
 
-    Output 2m + a takes the kernel's positions a and 2 + a, of inputs m and m - 1. So each of the four
-    phases a (two down, two across) is a convolution with a 2x2 kernel, and all are one.
+    Output 2m + a uses the kernel positions a and 2 + a, of inputs m and m - 1. So each of the four phases
+    a (two down, two across) is a convolution with a 2x2 kernel, and all four are a single one.
     """
     place = torch.arange(inputs * size * size * outputs).view(inputs, size, size, outputs)
     # From (in, tap, phase, tap, phase, out) to (phase, phase, out, in, tap, tap), last tap first.
@@ -334,17 +403,19 @@ def _phases(inputs: int, outputs: int, size: int) -> Tensor:
 
 
 def _convolution_backward(gradient, x, weight, need_x, transposed):
-    """PyTorch's own, for the strides and paddings that _suits; `x` is (M, C, H, W)."""
+    """PyTorch's own, for the strides and paddings that _suits accepts; `x` is (M, C, H, W)."""
     stride, output_padding = ([2, 2], [1, 1]) if transposed else ([1, 1], [0, 0])
     shape = [stride, [0, 0], [1, 1], transposed, output_padding, 1]
-    to_x, to_weight, _ = torch.ops.aten.convolution_backward(
+    grad_x, grad_weight, _ = torch.ops.aten.convolution_backward(
         gradient.permute(0, 3, 1, 2), x, weight, None, *shape, [need_x, True, False]
     )
-    return to_x.permute(0, 2, 3, 1) if need_x else None, to_weight
+    return grad_x.permute(0, 2, 3, 1) if need_x else None, grad_weight
 
 
-_MAPS: dict[type[nn.Module], type[Linear | Convolution | TransposedConvolution]] = {
-    nn.Linear: Linear,
-    nn.Conv2d: Convolution,
-    nn.ConvTranspose2d: TransposedConvolution,
+_OPERATIONS: dict[
+    type[nn.Module], type[LinearOperation | ConvolutionOperation | TransposedConvolutionOperation]
+] = {
+    nn.Linear: LinearOperation,
+    nn.Conv2d: ConvolutionOperation,
+    nn.ConvTranspose2d: TransposedConvolutionOperation,
 }

@@ -1,7 +1,7 @@
-"""The paper's figures, one function each, with Spanish labels. Each returns the matplotlib figure.
+"""The paper's figures, one function each, with Spanish labels, and what the others have in common.
 
-A colour means the same in all of them: red, solid, the training set; blue, dashed, the validation
-set; green the test set; grey what the paper reports.
+A colour means the same in all of them: red (solid) the training set, blue (dashed) the validation set,
+green the test set, grey what the paper reports.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from moda import paper
 from moda.data import CLASSES, Images
-from moda.models import Autoencoder, trace
+from moda.networks import Autoencoder, trace
 
 # Tol's vibrant scheme: apart for colour-blind readers too.
 TRAINING, VALIDATION, TEST, PAPER = "#CC3311", "#0077BB", "#009988", "#777777"
@@ -33,19 +33,32 @@ def use_style() -> None:
     set_matplotlib_formats("retina")
 
 
+def grid(rows: Sequence[Tensor | Sequence[Tensor]], size: tuple[float, float], vmax: float = 1):
+    """Rows of images (28, 28) with values from 0 to `vmax`: the figure, `size` inches large, and its axes.
+
+    No row may be longer than the first.
+    """
+    figure, axes = plt.subplots(len(rows), len(rows[0]), figsize=size, squeeze=False)
+    for row, images in zip(axes, rows):
+        for axis, image in zip(row, images):
+            axis.imshow(image.numpy(), vmin=0, vmax=vmax)
+        for axis in row:
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+    return figure, axes
+
+
 def samples(images: Images, per_class: int = 3) -> Figure:
     """Fig. 1: the first `per_class` images of each class, five classes side by side."""
-    figure, axes = plt.subplots(2 * per_class, 5, figsize=(6.4, 1.45 * 2 * per_class))
-    for label, name in enumerate(CLASSES):
-        block, column = divmod(label, 5)
-        rows = axes[block * per_class : (block + 1) * per_class, column]
-        for axis, image in zip(rows, images.images[images.labels == label]):
-            _show(axis, image)
-        rows[0].set_title(name)
+    classes = [images.images[images.labels == label][:per_class] for label in range(len(CLASSES))]
+    rows = [row for half in (classes[:5], classes[5:]) for row in zip(*half)]
+    figure, axes = grid(rows, (6.4, 1.45 * len(rows)), vmax=255)
+    for axis, name in zip(axes[::per_class].flat, CLASSES):
+        axis.set_title(name)
     return figure
 
 
-# How Fig. 2 draws what a layer gives: its name there, and a pale colour by kind of operation.
+# How Fig. 2 draws the output of a layer: its name, and a pale colour by kind of operation.
 _OPERATIONS = {
     nn.Conv2d: ("convolución\n{0.kernel_size[0]}×{0.kernel_size[1]}", "#BBCCEE"),
     nn.MaxPool2d: ("max pooling\n{0.kernel_size}×{0.kernel_size}", "#CCDDAA"),
@@ -63,7 +76,7 @@ _CODE_COLOUR = "#FFCCCC"
 def architecture(model: Autoencoder) -> Figure:
     """Fig. 2: the stages of the autoencoder to scale, encoder above and decoder below.
 
-    A map is drawn as sheets as wide as it is, one for every four channels; a vector as a bar.
+    A map is drawn as a stack of sheets, one for every four channels; a vector as a bar.
     """
     stages = {"encoder": [((1, 28, 28), "imagen", "white")], "decoder": []}
     for part, layer, shape in trace(model):
@@ -94,7 +107,7 @@ def architecture(model: Autoencoder) -> Figure:
 
 
 def _draw_stage(axis: Axes, x: float, shape: tuple[int, ...], colour: str) -> float:
-    """Draws a map (C, H, W) or a vector (n,) centred at (`x`, 0); half the width of the drawing."""
+    """Draws a map (C, H, W) or a vector (n,) centred at (`x`, 0); returns half its width."""
     if len(shape) == 1:
         width, height, sheets = 0.1, min(1.2, 0.75 * (shape[0] / 800) ** 0.5), 1
     else:
@@ -109,24 +122,16 @@ def _draw_stage(axis: Axes, x: float, shape: tuple[int, ...], colour: str) -> fl
 
 def reconstructions(originals: Tensor, outputs: Tensor, labels: Tensor) -> Figure:
     """Figs. 3 and 5: images above, what the autoencoder makes of them below; both (M, 28, 28) in [0, 1]."""
-    figure, axes = plt.subplots(2, len(labels), figsize=(2.7 * len(labels), 5.2), squeeze=False)
-    for column, label in enumerate(labels):
-        _show(axes[0, column], originals[column], vmax=1)
-        _show(axes[1, column], outputs[column], vmax=1)
-        axes[0, column].set_title(CLASSES[label])
+    figure, axes = grid([originals, outputs], (2.7 * len(labels), 5.2))
+    for axis, label in zip(axes[0], labels):
+        axis.set_title(CLASSES[label])
     axes[0, 0].set_ylabel("Entrada")
     axes[1, 0].set_ylabel("Salida")
     return figure
 
 
-def _show(axis: Axes, image: Tensor, vmax: float = 255) -> None:
-    axis.imshow(image.numpy(), vmin=0, vmax=vmax)
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_visible(False)
-
-
 def autoencoder_curves(histories: Sequence[pd.DataFrame]) -> Figure:
-    """Fig. 4: ECM per epoch; left the first run, right the mean of all with a band of one deviation."""
+    """Fig. 4: ECM per epoch; left the first run, right the mean of all, ± one standard deviation."""
     figure, (left, right) = plt.subplots(1, 2, sharey=True)
     _curves(left, histories[0], "loss")
     left.set(title="Una corrida", ylabel="ECM")
@@ -150,7 +155,7 @@ def classifier_curves(history: pd.DataFrame) -> Figure:
 
 
 def _curves(axis: Axes, history: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:
-    """The training and validation curves of `metric`, with a band of `spread` to each side."""
+    """The training and validation curves of `metric`, in a band of ± `spread`."""
     for part, label, colour, line in (
         ("train", "Entrenamiento", TRAINING, "-"),
         ("validation", "Validación", VALIDATION, "--"),
@@ -172,9 +177,9 @@ def confusion(percentages: pd.DataFrame) -> Figure:
 
 
 def confusion_difference(cells: pd.DataFrame) -> Figure:
-    """A confusion matrix less the paper's (Fig. 7), in percentage points, from moda.comparison's `cells`.
+    """A confusion matrix minus the paper's (Fig. 7), in percentage points, from `comparison.cells`.
 
-    A frame marks what is outside its margin.
+    A frame marks each cell outside its margin.
     """
     figure, axis = plt.subplots(figsize=(7.6, 6.6))
     difference, within = (
@@ -198,8 +203,8 @@ def _heatmap(axis: Axes, matrix: pd.DataFrame, size: int, **options) -> None:
 def comparison(results: pd.DataFrame) -> Figure:
     """Exactitud for each N; `results` has the columns `n`, `accuracy` and `dead`, one row a run.
 
-    The bars are one standard error of a proportion over the 10000 test images. What `dead` names
-    (classes whose score is always 0) is written beside the run.
+    The bars are one standard error of a proportion of the 10000 test images. The classes that `dead`
+    names, whose score is always 0, are written beside the run.
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
     accuracy = results["accuracy"]
@@ -218,3 +223,10 @@ def comparison(results: pd.DataFrame) -> Figure:
     axis.set(xlabel="N, neuronas de la capa oculta", ylabel="Exactitud de prueba (%)")
     axis.legend()
     return figure
+
+
+def strip(axis: Axes, x, y, dead, symbol: str = "o") -> None:
+    """One dot a seed at `x` and `y`, hollow where a class died: `dead`, for each dot or for all."""
+    x, y, dead = np.broadcast_arrays(x, y, dead)
+    for dots, face in ((dead, "none"), (~dead, TEST)):
+        axis.plot(x[dots], y[dots], symbol, color=TEST, mfc=face, alpha=0.8, ms=5)

@@ -1,4 +1,4 @@
-"""The values that the paper reports (R. Santamaria, Autoencoder y clasificador convolucional, 2024)."""
+"""The values reported in the paper (R. Santamaria, Autoencoder y clasificador convolucional, 2024)."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What a terminal shows while runs are trained."""
+"""Progress in the terminal while runs are trained."""
 
 import threading
 from pathlib import Path
@@ -6,14 +6,14 @@ from typing import Self
 
 from tqdm import tqdm
 
-from moda.checkpoint import read
+from moda.checkpoint import standing
 
 
 class Progress:
-    """One live line for each run in training, and one for all; nothing where there is no terminal.
+    """One live line per run in training, and one for all; nothing without a terminal.
 
-    `runs`: of each run its name, its checkpoint's file and its number of epochs. The files tell how
-    far a run is, whichever process trains it, so that no process has to report to another.
+    `runs`: the checkpoint file and number of epochs of each run, by name. The files tell how far a run
+    has got, whichever process trains it, so that no process has to report to another.
     """
 
     PERIOD = 1  # second
@@ -49,16 +49,16 @@ class Progress:
 
     def _look_at(self, name: str) -> None:
         path, epochs = self.runs[name]
-        state = read(path)
-        if not state:  # not begun, or finished
+        found = standing(path)
+        if not found:  # not started, or finished
             if name in self.lines:
                 self.lines.pop(name).close()
             return
-        done, last = len(state["history"]), state["history"][-1]
-        left = round(state["seconds"] / done * (epochs - done))
+        done, seconds, loss = found
+        left = tqdm.format_interval(round(seconds * (epochs - done)))
         if name not in self.lines:
             form = "{desc}: epoch {n_fmt}/{total_fmt}{postfix}"
             self.lines[name] = tqdm(total=epochs, desc=name, leave=False, bar_format=form)
         line = self.lines[name]
         line.n = done
-        line.set_postfix_str(f"loss {last['validation_loss']:.4f}, {tqdm.format_interval(left)} left")
+        line.set_postfix_str(f"loss {loss:.4f}, {left} left")

@@ -1,10 +1,10 @@
-"""Trained runs on disk, each in a folder named by what describes it, so that nothing is trained twice.
+"""Trained runs on disk, each in a folder named after its configuration, so that nothing is trained twice.
 
 The name comes from the configuration, the data's checksum and RECIPE. The folder holds `run.json`
-(configuration and provenance), `history.csv`, `metrics.json`, `weights.safetensors` and, in the form of
-sha256sum, the digests of these in `SHA256SUMS`; it appears whole or not at all. The book's own runs are in
-`runs/reference`, which is only read and keeps the weights of few; training writes to `runs/local`. The
-environment variable MODA_RUNS names a folder to use instead of both.
+(configuration and provenance), `history.csv`, `metrics.json`, `weights.safetensors` and their digests in
+`SHA256SUMS`, in sha256sum's format; it is written atomically. The book's own runs are in `runs/reference`,
+which is read-only and keeps few of the weights; training writes to `runs/local`. The environment variable
+MODA_RUNS names a folder to use instead of both.
 """
 
 import hashlib
@@ -12,28 +12,29 @@ import io
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 import torch
 from safetensors.torch import load_file
+from safetensors.torch import save as as_safetensors
 
 from moda import data, disk
 from moda.errors import ModaError
-from moda.models import Autoencoder, Classifier, untrained
-from moda.parameters import OF_PAPER, AutoencoderRun, ClassifierRun, Run
+from moda.experiments import Run, described
+from moda.networks import Autoencoder, Classifier
 
-# Raised by whoever changes what a configuration means (models, split, random stream, optimiser).
+# To be raised when a configuration changes meaning (networks, split, random stream, optimiser).
 RECIPE = 3
-# Of the code of models, training and fast, so that a test notices when these change and RECIPE does not.
-RECIPE_CODE = "1e1717ff4e8bf02c"
+# Digest of the code of networks and training, so that a test notices if it changes and RECIPE does not.
+RECIPE_CODE = "4f90da537b74e860"
 
 REFERENCE_FOLDER = data.PROJECT / "runs" / "reference"
 LOCAL_FOLDER = data.PROJECT / "runs" / "local"
 
-# In which networks are measured and given back: the masks of nn.Dropout follow it.
+# Memory layout of the networks that are measured or returned: nn.Dropout's masks depend on it.
 LAYOUT = torch.channels_last
 
 WEIGHTS = "weights.safetensors"
@@ -42,7 +43,7 @@ SUMS = "SHA256SUMS"
 
 
 class StoreError(ModaError, RuntimeError):
-    """A run cannot be stored, or what is stored is damaged or gone; the message says what to do."""
+    """A run cannot be stored, or the stored one is damaged or missing; the message says what to do."""
 
     @classmethod
     def of(cls, folder: Path, reason: object) -> Self:
@@ -54,9 +55,9 @@ class StoreError(ModaError, RuntimeError):
 
 @dataclass(frozen=True)
 class Result:
-    """What is stored of a run.
+    """A stored run.
 
-    `history`: one row per epoch (see moda.training). `metrics`: on the test set (see
+    `history`: one row per epoch (see moda.train). `metrics`: on the test set (see
     moda.evaluation.measure_on_test). `record`: configuration, versions, device, threads and seconds of
     training.
     """
@@ -69,22 +70,22 @@ class Result:
 
     def model(self) -> Autoencoder | Classifier:
         """The trained network, on the CPU and with dropout off."""
-        model = untrained(self.run)
+        model = self.run.network()
         model.load_state_dict(load_file(self.folder / WEIGHTS))
         return model.to(memory_format=LAYOUT).eval()  # type: ignore[call-overload]
 
 
 def read(run: Run, root: Path) -> Result:
-    """What the folder of runs `root` holds of `run`.
+    """The result of `run` in the folder of runs `root`.
 
-    StoreError where it is not there, not byte for byte what was stored, or another run's.
+    StoreError if it is missing, not byte for byte what was stored, or another run's.
     """
     folder = root / folder_name(run)
     files = verified(folder)
     try:
         record = json.loads(files["run.json"])
-        described = {"configuration": asdict(run), "recipe": RECIPE, "data_sha256": data.CHECKSUM}
-        if different := [name for name, value in described.items() if record[name] != value]:
+        expected = _decisive(run)
+        if different := [name for name, value in expected.items() if record[name] != value]:
             raise ValueError(f"run.json has another {', '.join(different)}")
         history = pd.read_csv(io.BytesIO(files["history.csv"]), index_col="epoch")
         if len(history) != run.epochs:
@@ -95,9 +96,9 @@ def read(run: Run, root: Path) -> Result:
 
 
 def verified(folder: Path) -> dict[str, bytes]:
-    """The files of a run by their names, each as it was stored; the weights may not have been kept.
+    """The files of a run by name, each verified; the weights may be absent.
 
-    StoreError names the one that is missing or has changed.
+    StoreError names the file that is missing or has changed.
     """
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
@@ -113,39 +114,25 @@ def verified(folder: Path) -> dict[str, bytes]:
 
 
 def folder_name(run: Run) -> str:
-    """The name of the run's folder: legible in front, and a hash of all that decides its result."""
-    described = {"run": _departures(asdict(run)), "data": data.CHECKSUM, "recipe": RECIPE}
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:10]
-    return f"{kind(run)}-n{_encoder(run).n}-s{run.seed}-{digest}"
+    """The name of the run's folder: a readable prefix, and a hash of everything that decides its result."""
+    digest = hashlib.sha256(json.dumps(_decisive(run), sort_keys=True).encode()).hexdigest()[:10]
+    return f"{run.kind}-n{run.n}-s{run.seed}-{digest}"
 
 
-def _departures(described: dict) -> dict:
-    """A run's fields; of those beyond the paper only what is not as in the paper."""
-    return {
-        name: _departures(value) if isinstance(value, dict) else value
-        for name, value in described.items()
-        if name not in OF_PAPER or value != OF_PAPER[name]
-    }
-
-
-def kind(run: Run) -> str:
-    return "classifier" if isinstance(run, ClassifierRun) else "autoencoder"
-
-
-def _encoder(run: Run) -> AutoencoderRun:
-    """The run that describes the encoder, which in an autoencoder is itself."""
-    return run.autoencoder if isinstance(run, ClassifierRun) else run
+def _decisive(run: Run) -> dict[str, Any]:
+    """What decides the result of a run, as in its record."""
+    return {"configuration": described(run), "recipe": RECIPE, "data_sha256": data.CHECKSUM}
 
 
 def folders() -> list[Path]:
-    """Where runs are looked for, in order; new ones go to the last."""
+    """The folders to search for runs, in order; new runs go to the last."""
     chosen = os.environ.get("MODA_RUNS")
-    # Whatever folder the process is in: a notebook's kernel is in its own.
+    # Relative to the project, because a notebook's kernel runs in its own folder.
     return [data.PROJECT / Path(chosen).expanduser()] if chosen else [REFERENCE_FOLDER, LOCAL_FOLDER]
 
 
-def stored(run: Run, weights: bool) -> Result | None:
-    """What is stored of `run`; None where nothing is, or nothing with weights where they are asked for."""
+def find(run: Run, weights: bool) -> Result | None:
+    """The stored result of `run`; None if there is none, or none with weights when `weights` is true."""
     for root in folders():
         folder = root / folder_name(run)
         if (folder / WEIGHTS if weights else folder).exists():
@@ -153,11 +140,36 @@ def stored(run: Run, weights: bool) -> Result | None:
     return None
 
 
-def store(final: Path, files: dict[str, bytes]) -> None:
-    """Writes the files of a run with their digests, so that its folder is there whole or not at all.
+def save(
+    folder: Path,
+    run: Run,
+    model: Autoencoder | Classifier,
+    history: pd.DataFrame,
+    metrics: dict,
+    provenance: dict,
+) -> None:
+    """Store a trained run in `folder`; `provenance` (date, versions, device ...) goes into its record."""
+    weights = {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()
+    }
+    files = {
+        "run.json": _json({**_decisive(run), **provenance}),
+        "metrics.json": _json(metrics),
+        "history.csv": history.to_csv().encode(),
+        WEIGHTS: as_safetensors(weights),
+    }
+    write(folder, files)
 
-    One that is there, such as of a run whose weights were not kept, is replaced. The caller holds the
-    run's lock. OSError where there is no room.
+
+def _json(content: dict) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def write(final: Path, files: dict[str, bytes]) -> None:
+    """Write the files of a run and their digests, so that its folder is complete or absent.
+
+    Replaces an existing folder, such as that of a run without weights. The caller holds the run's lock.
+    OSError if the disk is full.
     """
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
     partial, replaced = (final.with_name(f".{final.name}.{state}") for state in ("partial", "replaced"))
@@ -175,3 +187,28 @@ def store(final: Path, files: dict[str, bytes]) -> None:
         raise
     disk.sync(final.parent)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def table(reference: bool = False) -> pd.DataFrame:
+    """The runs trained here, one per row: configuration, test metrics and provenance.
+
+    With `reference`, the reference runs too. The index is the name of the run's folder. A classifier's
+    start is in the columns `start_…`.
+    """
+    rows = {}
+    for place in folders() if reference else folders()[-1:]:
+        for folder in sorted(place.glob("[!.]*-n*-s*-*")):
+            files = verified(folder)
+            record = json.loads(files["run.json"])
+            configuration, versions = record.pop("configuration"), record.pop("versions")
+            del configuration["type"]
+            kind, n = folder.name.split("-")[:2]
+            rows[folder.name] = {
+                "kind": kind,
+                **pd.json_normalize(configuration, sep="_").iloc[0],
+                "n": int(n[1:]),
+                **json.loads(files["metrics.json"]),
+                **versions,
+                **record,
+            }
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -1,7 +1,7 @@
-"""What the notebooks hand to the book: numbered tables, and numbers for the prose of any page."""
+"""The notebooks' output for the book: numbered tables, and numbers for the prose of any page."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -10,22 +10,22 @@ from myst_nb import glue
 
 from moda import data
 from moda.comparison import Difference, interval, pairs_needed, within
-from moda.parameters import OF_PAPER, Run
+from moda.experiments import ClassifierRun, Fresh, Frozen, Revised, Run
 from moda.store import RECIPE, Result
 
 
 def show(table: pd.DataFrame, name: str, caption: str) -> None:
-    """Displays `table`, whose cells are ready to print; `name` is what {numref} calls it in the book."""
+    """Display `table`, its cells already formatted; the book's {numref} refers to it by `name`."""
     _display(table, f"```{{table}} {caption}\n:name: {name}\n\n{_markdown(table)}\n```")
 
 
 def show_folded(table: pd.DataFrame, title: str) -> None:
-    """Displays a long table without a number, which in the book opens when its `title` is pressed."""
+    """Display a long, unnumbered table, folded under its `title` in the book."""
     _display(table, f":::{{dropdown}} {title}\n\n{_markdown(table)}\n:::")
 
 
 def _markdown(table: pd.DataFrame) -> str:
-    """As a table of MyST, its columns of numbers to the right."""
+    """`table` in MyST, with columns of numbers right-aligned."""
     numeric = table.astype(str).apply(lambda column: column.str.fullmatch(r"[+±-]?[\d.]*|—").all())
     align = ["right" if right else "left" for right in numeric]
     return table.to_markdown(index=False, colalign=align, disable_numparse=True)
@@ -42,10 +42,10 @@ def _display(table: pd.DataFrame, markdown: str) -> None:
 
 
 def against_paper(rows: list[tuple[str, float | None, float, str]]) -> pd.DataFrame:
-    """A table of what the paper reports beside what came out here.
+    """A table of the paper's values beside ours.
 
-    A row: what it is, the paper's value (None where it has none for these parameters), ours, and
-    the format of both.
+    Each row: the quantity, the paper's value (None if it has none for these parameters), ours, and the
+    format of both.
     """
     lines = []
     for what, reported, ours, form in rows:
@@ -61,7 +61,7 @@ def against_paper(rows: list[tuple[str, float | None, float, str]]) -> pd.DataFr
 
 
 def verdicts(rows: list[tuple[str, float, float, str, float]]) -> pd.DataFrame:
-    """As `against_paper`, with the margin of the difference as each row's last item, and the verdict."""
+    """`against_paper` with the margin of the difference at the end of each row; adds the verdict."""
     table = against_paper([row[:4] for row in rows])
     table["Margen"] = [f"±{margin:{form}}" for *_, form, margin in rows]
     table["Veredicto"] = [
@@ -71,30 +71,30 @@ def verdicts(rows: list[tuple[str, float, float, str, float]]) -> pd.DataFrame:
 
 
 def estimate(values: Sequence[float], form: str) -> str:
-    """The mean of what several seeds gave, and half of its 95 % interval; one value stands alone."""
+    """The mean over seeds ± half its 95 % interval (Student's t); a single value has no interval."""
     half = f"\u00a0±\u00a0{interval(values):{form}}" if len(values) > 1 else ""
     return f"{np.mean(values):{form}}{half}"
 
 
 def difference(result: Difference | None, form: str) -> str:
-    """A mean difference between pairs and half of its 95 % interval; a dash where there is none."""
+    """The mean difference of pairs ± half its 95 % interval (Student's t); a dash if there is none."""
     return f"{result.mean:+{form}}\u00a0±\u00a0{result.interval:{form}}" if result else "—"
 
 
 def p_value(p: float | None, equals: str = "") -> str:
-    """The p of a test as a table writes it or, with `equals`, the prose; a dash where there is none."""
+    """The p-value of a test, for a table or, with `equals`, for prose; a dash if there is none."""
     if p is None:
         return "—"
     return "< 0.0001" if p < 0.0001 else f"{equals}{p:.4f}"
 
 
 def pairs(difference: float, deviation: float) -> str:
-    """How many pairs of runs a test needs (see moda.comparison.pairs_needed); beyond 1000 it is not told."""
+    """How many pairs of runs a test needs (`comparison.pairs_needed`); above 1000, only that it is more."""
     count = pairs_needed(difference, deviation)
     return str(count) if count <= 1000 else "más de 1000"
 
 
-# How the book calls the parameters of a run.
+# The book's names for the parameters of a run.
 _PARAMETERS = {
     "n": "N",
     "dropout": "Dropout",
@@ -104,23 +104,23 @@ _PARAMETERS = {
     "learning_rate": "Tasa de aprendizaje",
     "train_size": "Imágenes de entrenamiento",
 }
-# Those that are told only where a run departs from the paper.
+# Those shown only if a run departs from the paper, and the paper's value.
 _CHOICES = {
-    "decay": "Tasa decreciente",
-    "output_dropout": "Dropout en la imagen",
-    "all_pixels": "Capas que no pierden píxeles",
-    "output_relu": "ReLU en los puntajes",
-    "pretrained": "Codificador preentrenado",
-    "frozen": "Codificador congelado",
-    "revised": "Red del capítulo 13",
+    "decay": ("Tasa decreciente", False),
+    "output_dropout": ("Dropout en la imagen", True),
+    "all_pixels": ("Capas que no pierden píxeles", False),
+    "output_relu": ("ReLU en los puntajes", True),
+    "pretrained": ("Codificador preentrenado", True),
+    "frozen": ("Codificador congelado", False),
+    "revised": ("Red del capítulo 13", False),
 }
 
 
 def provenance(groups: dict[str, list[Result]]) -> None:
-    """Displays where the results of a notebook come from, as the records of its runs tell it.
+    """Display where the results of a notebook come from, according to the records of its runs.
 
-    `groups`: the runs that belong together, by what the reader calls them; none where nothing was
-    trained. A table has a column for each, a line below what all have in common.
+    `groups`: runs that belong together, by Spanish name; empty if nothing was trained. The table has a
+    column per group, and the line below it what all have in common.
     """
     records = [result.record for results in groups.values() for result in results]
     common = []
@@ -136,8 +136,8 @@ def provenance(groups: dict[str, list[Result]]) -> None:
     every = [run for of_group in runs.values() for run in of_group]
     labels = _PARAMETERS | {
         name: label
-        for name, label in _CHOICES.items()
-        if any(run.get(name, OF_PAPER[name]) != OF_PAPER[name] for run in every)
+        for name, (label, of_paper) in _CHOICES.items()
+        if any(run.get(name, of_paper) != of_paper for run in every)
     }
     table = pd.DataFrame({name: _training(groups[name], runs[name], labels) for name in groups})
     table = table.rename_axis("Entrenamiento").reset_index()
@@ -150,20 +150,29 @@ def provenance(groups: dict[str, list[Result]]) -> None:
 
 
 def _parameters(run: Run) -> dict:
-    """The fields of a run; of a classifier also what it has of its encoder."""
-    own = asdict(run)
-    encoder = own.pop("autoencoder", {})
-    told = ("n",) if own.get("revised") else ("n", "all_pixels")
-    return {name: encoder[name] for name in told if name in encoder} | own
+    """The fields of a run; for a classifier, also what its start decides."""
+    told = {item.name: getattr(run, item.name) for item in fields(run)}
+    if isinstance(run, ClassifierRun):
+        start = told.pop("start")
+        told |= {
+            "n": run.n,
+            "pretrained": not isinstance(start, Fresh),
+            "frozen": isinstance(start, Frozen),
+            "revised": isinstance(start, Revised),
+        }
+        if not isinstance(start, Revised):
+            told["all_pixels"] = run.autoencoder is not None and run.autoencoder.all_pixels
+    return told
 
 
 def _training(results: list[Result], runs: list[dict], labels: dict[str, str]) -> dict[str, str]:
-    """How many runs, their parameters, the seconds that each took and the minutes of all."""
-    rows = {
-        label: _together(words.get(run[name], run[name]) for run in runs if name in run) or "—"
-        for name, label in labels.items()
-        for words in [{True: "sí", False: "no"} if name in _CHOICES else {}]
-    }
+    """How many runs, their parameters, the seconds of each and the minutes of all."""
+    rows = {}
+    for name, label in labels.items():
+        values = [run[name] for run in runs if name in run]
+        if name in _CHOICES:
+            values = ["sí" if value else "no" for value in values]
+        rows[label] = _together(values) or "—"
     seconds = [round(result.record["seconds"]) for result in results]
     return {
         "Corridas": str(len(results)),
@@ -174,7 +183,7 @@ def _training(results: list[Result], runs: list[dict], labels: dict[str, str]) -
 
 
 def _together(values: Iterable, between: str = ", ") -> str:
-    """The different ones among `values`, in order; of whole numbers in a row only the first and the last."""
+    """The distinct `values` in order; for consecutive integers, only the first and the last."""
     values = sorted(set(values))
     whole = all(isinstance(value, int) for value in values)
     if len(values) > 2 and whole and values == list(range(values[0], values[0] + len(values))):
@@ -183,7 +192,7 @@ def _together(values: Iterable, between: str = ", ") -> str:
 
 
 def to_prose(**values) -> None:
-    """Makes each value available to the prose as {glue:text}`name:format`."""
+    """Make each value available to the prose as {glue:text}`name:format`."""
     for name, value in values.items():
-        # NumPy's numbers write themselves as np.float64(…), which no format takes.
+        # A NumPy number is stored as np.float64(…), which no format accepts.
         glue(name, value.item() if hasattr(value, "item") else value, display=False)

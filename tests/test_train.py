@@ -1,0 +1,295 @@
+import os
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+
+from moda import train as training
+from moda.checkpoint import Checkpoint
+from moda.cuda_graph import Recorded
+from moda.data import FashionMNIST, Images
+from moda.evaluation import autoencoder_metrics, classifier_metrics
+from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Frozen
+from moda.networks import Autoencoder
+from moda.train import Learner, reconstruction_loss, train_autoencoder, train_classifier
+
+CPU = torch.device("cpu")
+TINY = AutoencoderRun(n=4, epochs=2, train_size=100)
+TINY_CLASSIFIER = ClassifierRun(TINY, epochs=2, train_size=100)
+
+
+def weights(model: torch.nn.Module) -> torch.Tensor:
+    """All of them in one vector."""
+    return torch.cat([value.flatten() for value in model.state_dict().values()])
+
+
+def untrained(run: AutoencoderRun) -> Autoencoder:
+    torch.manual_seed(run.seed)
+    return Autoencoder(run.n, run.dropout)
+
+
+def test_same_seed_same_training(few):
+    model, history, _ = train_autoencoder(TINY, few, CPU)
+    torch.manual_seed(77)  # the numbers drawn before make no difference
+    again, history_again, _ = train_autoencoder(TINY, few, CPU)
+    pd.testing.assert_frame_equal(history, history_again, check_exact=True)
+    assert torch.equal(weights(model), weights(again))
+
+    other, history_other, *_ = train_autoencoder(replace(TINY, seed=1), few, CPU)
+    assert not torch.equal(weights(model), weights(other))
+    assert (history != history_other).all(axis=None)
+
+
+def test_same_seed_same_classifier(few):
+    autoencoder = untrained(TINY)
+    model, history, _ = train_classifier(TINY_CLASSIFIER, autoencoder, few, CPU)
+    # A stored autoencoder comes in evaluation mode.
+    again, history_again, _ = train_classifier(TINY_CLASSIFIER, autoencoder.eval(), few, CPU)
+    pd.testing.assert_frame_equal(history, history_again, check_exact=True)
+    assert torch.equal(weights(model), weights(again))
+
+    other, *_ = train_classifier(replace(TINY_CLASSIFIER, seed=1), autoencoder, few, CPU)
+    assert not torch.equal(weights(model), weights(other))
+
+
+def test_random_numbers_outside_are_untouched(few):
+    autoencoder = untrained(TINY)
+    state = torch.get_rng_state()
+    train_autoencoder(TINY, few, CPU)
+    train_classifier(TINY_CLASSIFIER, autoencoder, few, CPU)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_autoencoder_history(few):
+    """One row an epoch; the last one is that of the model given back, measured with dropout off."""
+    model, history, _ = train_autoencoder(TINY, few, CPU)
+    assert list(history.columns) == ["running_loss", "train_loss", "validation_loss"]
+    assert history.index.name == "epoch" and history.index.tolist() == [1, 2]
+    for part, images in {"train": few.train[:100], "validation": few.validation}.items():
+        measured = autoencoder_metrics(model, images)["loss"]
+        assert history.loc[2, f"{part}_loss"] == pytest.approx(measured, rel=1e-5)
+
+
+def test_classifier_history(few):
+    model, history, _ = train_classifier(TINY_CLASSIFIER, untrained(TINY), few, CPU)
+    assert list(history.columns) == [
+        "running_loss",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+    ]
+    assert history.index.name == "epoch" and history.index.tolist() == [1, 2]
+    for part, images in {"train": few.train[:100], "validation": few.validation}.items():
+        measured = classifier_metrics(model, images)
+        assert history.loc[2, f"{part}_loss"] == pytest.approx(measured["loss"], rel=1e-5)
+        assert history.loc[2, f"{part}_accuracy"] == pytest.approx(measured["accuracy"])
+
+
+def test_training_set_is_measured_on_its_first_images(few, monkeypatch):
+    monkeypatch.setattr(training, "EVALUATED", 30)
+    model, history, _ = train_autoencoder(TINY, few, CPU)
+    measured = autoencoder_metrics(model, few.train[:30])["loss"]
+    assert history.loc[2, "train_loss"] == pytest.approx(measured, rel=1e-5)
+
+
+def test_loss_falls(few):
+    run = replace(TINY, n=16, epochs=8, dropout=0, batch_size=16, learning_rate=3e-3)
+    _, history, _ = train_autoencoder(run, few, CPU)
+    for column in history:
+        assert history[column].iloc[-1] < 0.8 * history[column].iloc[0]
+
+
+def test_running_loss_has_dropout(few):
+    """Which alone costs the output a fifth of the squares of the image."""
+    _, history, _ = train_autoencoder(TINY, few, CPU)
+    assert (history["running_loss"] > history["train_loss"] + 0.02).all()
+
+
+@pytest.mark.parametrize("batch_size", [64, 1000], ids=["incomplete last", "larger than the set"])
+def test_every_image_counts(few, batch_size):
+    """With steps that change nothing, the epoch's mean loss is that of all the images."""
+    run = replace(TINY, epochs=1, dropout=0, batch_size=batch_size, learning_rate=1e-12)
+    _, history, _ = train_autoencoder(run, few, CPU)
+    expected = autoencoder_metrics(untrained(run), few.train[:100])["loss"]
+    assert history.loc[1, "running_loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_incomplete_batch_makes_a_step(few):
+    run = replace(TINY, epochs=1, train_size=10)
+    assert not torch.equal(weights(train_autoencoder(run, few, CPU)[0]), weights(untrained(run)))
+
+
+def test_only_the_first_images_are_trained_on(few):
+    model, history, _ = train_autoencoder(TINY, few, CPU)
+    rest = few.train[100:]
+    altered = Images(torch.cat([few.train[:100].images, 255 - rest.images]), few.train.labels)
+    same, history_same, _ = train_autoencoder(TINY, FashionMNIST(altered, few.validation, few.test), CPU)
+    assert torch.equal(weights(model), weights(same))
+    pd.testing.assert_frame_equal(history, history_same, check_exact=True)
+
+
+def test_classifier_starts_from_the_encoder_and_leaves_it(few):
+    """Each weight takes a step of the learning rate at most, so tiny steps stay at the start."""
+    autoencoder = untrained(TINY)
+    before = weights(autoencoder)
+    run = replace(TINY_CLASSIFIER, epochs=1, learning_rate=1e-6)
+    model, *_ = train_classifier(run, autoencoder, few, CPU)
+    assert torch.equal(weights(autoencoder), before)
+    start, end = weights(autoencoder.encoder), weights(model.encoder)
+    assert torch.allclose(start, end, rtol=0, atol=1e-5)
+    assert not torch.equal(start, end)  # the encoder is trained too
+
+
+def test_classifier_learns_by_heart(few):
+    """64 images without dropout, of the classes that can be learnt.
+
+    The ReLU on the scores leaves classes dead: with a score of 0 for every image, no gradient passes.
+    """
+    torch.manual_seed(109)
+    run = ClassifierRun(dropout=0, epochs=80, seed=9, train_size=64)
+    model, history, _ = train_classifier(run, Autoencoder(dropout=0), few, CPU)
+    images = few.train[:64]
+    with torch.no_grad():
+        scores = model.eval()(images.pixels)
+    alive = (scores > 0).any(0)
+    assert alive.sum() >= 3
+    learnable = alive[images.labels]
+    right = scores.argmax(1) == images.labels
+    assert right[learnable].float().mean() > 0.9
+    assert history["train_accuracy"].iloc[-1] == pytest.approx(right.float().mean().item())
+
+
+class Interrupted(Exception):
+    pass
+
+
+class Interrupting(Checkpoint):
+    """Breaks the training off once the first epoch is saved."""
+
+    def save(self, state):
+        super().save(state)
+        raise Interrupted
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    return Checkpoint(tmp_path / "state.pt", {"arithmetic": "portable"})
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "classifier"])
+def test_interrupted_training_ends_as_the_uninterrupted_one(few, checkpoint, kind):
+    def train(checkpoint=None):
+        if kind == "autoencoder":
+            return train_autoencoder(replace(TINY, epochs=3), few, CPU, checkpoint)
+        run = replace(TINY_CLASSIFIER, epochs=3)
+        return train_classifier(run, untrained(TINY), few, CPU, checkpoint)
+
+    model, history, _ = train()
+    for _ in range(3):
+        with pytest.raises(Interrupted):
+            train(Interrupting(checkpoint.path, checkpoint.conditions))
+    again, history_again, seconds = train(checkpoint)
+    pd.testing.assert_frame_equal(history, history_again, check_exact=True)
+    assert torch.equal(weights(model), weights(again))
+    assert seconds > 0
+
+
+def test_checkpoint_of_other_conditions_is_left_alone(few, checkpoint):
+    """Another processor may add in another order: the result would be neither's."""
+    with pytest.raises(Interrupted):
+        train_autoencoder(TINY, few, CPU, Interrupting(checkpoint.path, {"arithmetic": "native AVX512"}))
+    assert checkpoint.load() is None
+
+
+STATE = {"history": [{"validation_loss": 0.5}], "seconds": 2.0}
+
+
+@pytest.mark.parametrize("fault", ["empty", "half", "one byte"])
+def test_checkpoint_that_is_not_whole(few, checkpoint, fault):
+    with pytest.raises(Interrupted):
+        train_autoencoder(TINY, few, CPU, Interrupting(checkpoint.path, checkpoint.conditions))
+    content = checkpoint.path.read_bytes()
+    middle = len(content) // 2
+    damaged = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    checkpoint.path.write_bytes({"empty": b"", "half": content[:middle], "one byte": damaged}[fault])
+    assert checkpoint.load() is None
+    checkpoint.save(STATE)
+    assert checkpoint.load() == STATE | {"conditions": checkpoint.conditions}
+    checkpoint.remove()
+    assert checkpoint.load() is None and not list(checkpoint.path.parent.iterdir())
+
+
+def test_checkpoint_is_on_the_disk_before_its_name(checkpoint, monkeypatch):
+    """Or a power cut could leave the name, and nothing behind it."""
+    steps = []
+    for name in ("fsync", "replace"):
+        call = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *of, name=name, call=call: steps.append(name) or call(*of))
+    checkpoint.save(STATE)
+    assert steps[:2] == ["fsync", "replace"] and steps[2:] in ([], ["fsync"])
+
+
+def test_recorded_steps_are_those_of_the_plain_loop(few, monkeypatch):
+    """Everything of the CUDA path but the graph itself, which here is the step again."""
+    asides, recordings = [], []
+
+    def aside(step):
+        asides.append(step())
+
+    def record(step):
+        recordings.append(step)  # recording does not do it
+        return step
+
+    monkeypatch.setattr(Recorded, "_aside", staticmethod(aside))
+    monkeypatch.setattr(Recorded, "_record", staticmethod(record))
+    run, models, losses = replace(TINY, batch_size=16), [], []
+    for recorded in (False, True):
+        torch.manual_seed(0)
+        learner = Learner(Autoencoder(4), reconstruction_loss, run, CPU)
+        if recorded:
+            learner._do = Recorded(learner._step, run.batch_size, CPU)
+        train = few.train[:100]
+        losses.append([learner.epoch(train), learner.epoch(train)])
+        models.append(learner.model)
+    assert losses[0] == losses[1]
+    assert torch.equal(*map(weights, models))
+    assert (len(asides), len(recordings)) == (3, 1)
+
+
+def test_frozen_encoder_stays_as_it_was_and_the_last_layer_learns(few):
+    autoencoder = untrained(TINY)
+    before = weights(autoencoder.encoder).clone()
+    run = replace(TINY_CLASSIFIER, start=Frozen(TINY))
+    model, *_ = train_classifier(run, autoencoder, few, CPU)
+    assert torch.equal(weights(model.encoder), before)
+    assert torch.equal(weights(autoencoder.encoder), before)
+    tuned, *_ = train_classifier(TINY_CLASSIFIER, autoencoder, few, CPU)
+    assert not torch.equal(weights(tuned.encoder), before)
+    torch.manual_seed(run.seed)
+    assert not torch.equal(model.head[0].weight, torch.nn.Linear(4, 10).weight)
+
+
+def test_random_encoder_is_drawn_from_the_seed(few):
+    """Steps as tiny as these stay at the start."""
+    run = replace(TINY_CLASSIFIER, start=Fresh(4), epochs=1, learning_rate=1e-9)
+    model, *_ = train_classifier(run, None, few, CPU)
+    torch.manual_seed(run.seed)
+    torch.testing.assert_close(weights(model.encoder), weights(Autoencoder(4).encoder), rtol=0, atol=1e-7)
+
+
+def test_learning_rate_decays_along_a_cosine_also_after_an_interruption(few, tmp_path, monkeypatch):
+    run = AutoencoderRun(n=4, epochs=4, train_size=100, decay=True)
+    rates = []
+    monkeypatch.setattr(
+        Learner, "epoch", lambda self, _: rates.append(self.optimizer.param_groups[0]["lr"]) or 0.0
+    )
+    train_autoencoder(run, few, CPU)
+    assert rates == pytest.approx([1e-3, 1e-3 * (2 + 2**0.5) / 4, 5e-4, 1e-3 * (2 - 2**0.5) / 4])
+
+    rates.clear()
+    checkpoint = Checkpoint(tmp_path / "state.pt", {})
+    train_autoencoder(replace(run, epochs=2), few, CPU, checkpoint)
+    train_autoencoder(run, few, CPU, checkpoint)
+    assert rates[2:] == pytest.approx([5e-4, 1e-3 * (2 - 2**0.5) / 4])
