@@ -117,14 +117,14 @@ def test_kills_at_any_moment_change_nothing(tmp_path, uninterrupted, monkeypatch
     shared.mkdir()
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(shared))
     script = ON_FEW.replace(str(RUNS), str(runs))
-    chance = random.Random(0)
+    chance, starting = random.Random(0), 0.0
     for _ in range(KILLS):
         begin = time.monotonic()
         process = start(folder, script, stderr=subprocess.DEVNULL)
-        while not folder.exists() and process.poll() is None:
-            time.sleep(0.05)
-        starting = time.monotonic() - begin
-        time.sleep(chance.uniform(0, starting))  # which trainings as short as these take about
+        if not starting:
+            wait_for(folder.exists)
+            starting = time.monotonic() - begin
+        time.sleep(chance.uniform(0, 2 * starting))  # such short trainings take as long as starting
         children = workers_of(process.pid)
         process.kill()
         process.wait()
