@@ -27,6 +27,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from moda import figures, store
+from moda.reproduce import needed
 
 HERE = Path(__file__).resolve().parent
 
@@ -68,13 +69,14 @@ def is_same(notebook: nbformat.NotebookNode, target: Path) -> bool:
 
 
 def stamp(notebook: nbformat.NotebookNode) -> dict[str, str | int]:
-    """What decides the outputs of a notebook: its code, the code of its figures, recipe and runs.
+    """What decides the outputs of a notebook: its code, the code of its figures, recipe and its runs.
 
     The rest of the package is left out, because nbval compares all outputs except images.
     """
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     drawing, root = Path(figures.__file__), store.folders()[0]
-    runs = (path for path in sorted(root.rglob("*")) if path.is_file())
+    names = sorted(map(store.folder_name, needed([notebook])))
+    runs = (path for name in names for path in sorted((root / name).rglob("*")) if path.is_file())
     return {
         "code": _digest(source.encode() for source in code),
         "figures": _digest(_files((drawing, drawing.with_name("moda.mplstyle")), drawing.parent)),

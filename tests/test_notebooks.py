@@ -22,7 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from moda import store
 from moda.data import PROJECT
-from moda.experiments import SEED
+from moda.experiments import AVERAGED, CHOSEN, SEED
 from moda.notebook import book_parameters
 from moda.parameters import ParameterError
 
@@ -134,8 +134,8 @@ def test_committed_outputs_belong_to_code_recipe_and_reference(source):
     assert notebook.metadata["moda"] == stamp(notebook), "stale: python notebooks/execute.py " + source.stem
 
 
-def test_stamp_changes_with_code_recipe_and_reference(monkeypatch, tmp_path):
-    notebook = nbformat.read(SOURCES[0].with_suffix(".ipynb"), as_version=4)
+def test_stamp_changes_with_code_recipe_and_the_notebook_s_own_runs(monkeypatch, tmp_path):
+    notebook = nbformat.read(NOTEBOOKS / "04-clasificador.ipynb", as_version=4)
     before = stamp(notebook)
     next(cell for cell in notebook.cells if cell.cell_type == "markdown").source += "More prose."
     assert stamp(notebook) == before
@@ -143,21 +143,23 @@ def test_stamp_changes_with_code_recipe_and_reference(monkeypatch, tmp_path):
     assert changed(before, stamp(notebook)) == {"code"}
     shutil.copytree(store.REFERENCE_FOLDER, tmp_path / "runs")
     monkeypatch.setattr(store, "REFERENCE_FOLDER", tmp_path / "runs")
-    metrics = next((tmp_path / "runs").glob("*/metrics.json"))
-    metrics.write_text(metrics.read_text().replace("0", "1", 1))
+    for run, parts in [(AVERAGED[0], {"code"}), (CHOSEN[64], {"code", "runs"})]:
+        (tmp_path / "runs" / store.folder_name(run) / "metrics.json").write_text("{}")
+        assert changed(before, stamp(notebook)) == parts
     monkeypatch.setattr(store, "RECIPE", -1)
     assert changed(before, stamp(notebook)) == {"code", "recipe", "runs"}
 
 
-def test_stamp_changes_with_the_name_of_a_run_and_with_swapped_files(monkeypatch, tmp_path):
+def test_stamp_changes_with_swapped_files(monkeypatch, tmp_path):
+    notebook = nbformat.read(NOTEBOOKS / "04-clasificador.ipynb", as_version=4)
     stamps = set()
     for number, names in enumerate([("a", "b"), ("b", "a"), ("a", "c")]):
-        root = tmp_path / str(number)
-        root.mkdir()
+        folder = tmp_path / str(number) / store.folder_name(CHOSEN[64])
+        folder.mkdir(parents=True)
         for name, content in zip(names, ("first", "second")):
-            (root / name).write_text(content)
-        monkeypatch.setattr(store, "REFERENCE_FOLDER", root)
-        stamps.add(stamp(new_notebook())["runs"])
+            (folder / name).write_text(content)
+        monkeypatch.setattr(store, "REFERENCE_FOLDER", folder.parent)
+        stamps.add(stamp(notebook)["runs"])
     assert len(stamps) == 3
 
 

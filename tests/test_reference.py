@@ -122,7 +122,7 @@ def change(run, root: Path, quality) -> None:
 
 def test_chapters_need_their_runs_only_and_before_a_classifier_its_autoencoder():
     assert needed([CHAPTERS[4], CHAPTERS[12]]) == [CHOSEN[64].autoencoder, CHOSEN[64]]
-    runs = needed(NOTEBOOKS)
+    runs = needed(NOTEBOOKS.values())
     assert all(run.autoencoder in [None, *runs[:place]] for place, run in enumerate(runs))
     text = compare(REFERENCE_FOLDER, needed([CHAPTERS[3]]))
     assert "0.0533" in text and "0.9141" not in text and "11 of 11 runs equal" in text

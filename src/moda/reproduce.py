@@ -16,6 +16,7 @@ from typing import Any
 
 import jupytext
 import pandas as pd
+from nbformat import NotebookNode
 
 from moda import paper
 from moda.comparison import margin_of_runs
@@ -25,30 +26,29 @@ from moda.parameters import ParameterError
 from moda.schedule import obtain_all
 from moda.store import REFERENCE_FOLDER, Result, StoreError, folder_name, read
 
-NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.md"))
-# The chapters, by number.
-CHAPTERS = {int(path.stem[:2]): path for path in NOTEBOOKS if path.stem[:2].isdigit()}
+NOTEBOOKS = {path.stem: jupytext.read(path) for path in sorted((PROJECT / "notebooks").glob("*.md"))}
+# Those of the chapters, by number.
+CHAPTERS = {int(name[:2]): notebook for name, notebook in NOTEBOOKS.items() if name[:2].isdigit()}
 # Retrained by the tests, to detect a change in what a configuration means.
 TINY = ClassifierRun(AutoencoderRun(n=16, epochs=2, train_size=2000), epochs=2, train_size=2000)
 
 
-@functools.cache
-def declared(notebook: Path) -> tuple[list[Run], list[Run]]:
+def declared(notebook: NotebookNode) -> tuple[list[Run], list[Run]]:
     """The runs that a notebook shows, and those whose trained network it uses.
 
     Its cell tagged `runs` lists them as `shown` and `with_weights`; that cell needs only the parameters
     cell, and trains nothing.
     """
     values: dict[str, Any] = {}
-    for cell in jupytext.read(notebook).cells:
+    for cell in notebook.cells:
         if {"parameters", "runs"} & set(cell.metadata.get("tags", [])):
             exec(cell.source, values)
     return values.get("shown", []), values.get("with_weights", [])
 
 
-def needed(notebooks: Iterable[Path]) -> list[Run]:
+def needed(notebooks: Iterable[NotebookNode]) -> list[Run]:
     """The runs of these notebooks, without repeats, each classifier after the autoencoder it starts from."""
-    return _with_starts(run for path in notebooks for of_kind in declared(path) for run in of_kind)
+    return _with_starts(run for one in notebooks for of_kind in declared(one) for run in of_kind)
 
 
 def _with_starts(runs: Iterable[Run]) -> list[Run]:
@@ -58,12 +58,12 @@ def _with_starts(runs: Iterable[Run]) -> list[Run]:
 @functools.cache
 def every() -> list[Run]:
     """The runs of the reference."""
-    return _with_starts([TINY, *needed(NOTEBOOKS)])
+    return _with_starts([TINY, *needed(NOTEBOOKS.values())])
 
 
 def kept() -> set[Run]:
     """The runs whose weights the reference keeps."""
-    return {run for notebook in NOTEBOOKS for run in declared(notebook)[1]}
+    return {run for notebook in NOTEBOOKS.values() for run in declared(notebook)[1]}
 
 
 def compare(folder: Path, runs: list[Run]) -> str:
