@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from moda import paper
 from moda.data import TRAIN_SIZE
@@ -138,7 +138,9 @@ class ClassifierRun:
     def network(self, encoder: Encoder | None = None) -> Classifier:
         """The untrained network, or the untrained rest on a trained `encoder` (not copied)."""
         kind = RevisedClassifier if isinstance(self.start, Revised) else Classifier
-        return kind(self.start.encoder() if encoder is None else encoder, self.dropout, self.output_relu)
+        if encoder is None:
+            encoder = cast(Encoder, self.start.encoder())
+        return kind(encoder, self.dropout, self.output_relu)
 
 
 Run = AutoencoderRun | ClassifierRun

@@ -1,7 +1,5 @@
 """The paper's two networks, layer by layer (section II, appendix A)."""
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -77,11 +75,11 @@ class Classifier(nn.Module):
     appendix has Linear(64, 10); here the layer has as many inputs as the encoder has outputs.
     """
 
-    def __init__(self, encoder: nn.Sequential, dropout: float = 0.2, output_relu: bool = True):
+    def __init__(self, encoder: Encoder, dropout: float = 0.2, output_relu: bool = True):
         super().__init__()
         self.encoder = encoder
         relu = [nn.ReLU()] if output_relu else []
-        self.head = nn.Sequential(nn.Linear(cast(int, encoder.n), 10), *relu, nn.Dropout(dropout))
+        self.head = nn.Sequential(nn.Linear(encoder.n, 10), *relu, nn.Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.encoder(x))
