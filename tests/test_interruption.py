@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,10 @@ def workers_of(parent: int) -> list[int]:
     return [pid for pid in pids if status(pid)[1] == parent]
 
 
+def wait_for_the_end_of(pids: list[int]) -> None:
+    wait_for(lambda: all(status(pid)[0] == "Z" for pid in pids))
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> tuple[Path, bytes]:
     """The folder of a program that nothing interrupts, and what it said where there is no terminal."""
@@ -86,7 +91,7 @@ def test_killed_in_the_middle_it_ends_as_if_nothing_had_happened(tmp_path, unint
     else:
         process.kill()
     assert process.wait() != 0
-    wait_for(lambda: all(status(pid)[0] == "Z" for pid in children))  # none goes on by itself
+    wait_for_the_end_of(children)  # none goes on by itself
     assert any(path.exists() for path in checkpoints)
 
     assert start(tmp_path).wait() == 0
@@ -128,14 +133,44 @@ def test_kills_at_any_moment_change_nothing(tmp_path, uninterrupted, monkeypatch
         children = workers_of(process.pid)
         process.kill()
         process.wait()
-        while any(status(pid)[0] != "Z" for pid in children):
-            time.sleep(0.05)
+        wait_for_the_end_of(children)
         if all((folder / folder_name(run)).exists() for run in runs):
             assert_same(folder, uninterrupted, runs)
             shutil.rmtree(folder)
     assert start(folder, script).wait() == 0
     assert_same(folder, uninterrupted, runs)
     wait_for(lambda: not list(shared.iterdir()))  # what the processes shared
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc")
+def test_workers_end_with_a_program_that_is_killed_while_it_gives_them_work(tmp_path):
+    """Before they have any of it."""
+    script = f"""
+import os, signal
+from moda import schedule
+
+class Fatal:
+    def __reduce__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def __call__(self, *of):
+        pass
+
+schedule._train_in_a_process = Fatal()
+{SCRIPT}"""
+    process = start(tmp_path, script, stderr=subprocess.DEVNULL)
+    assert process.wait() == -signal.SIGKILL
+    wait_for(lambda: not processes_of(tmp_path))
+
+
+def processes_of(folder: Path) -> list[Path]:
+    """Those that have this folder of runs."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"MODA_RUNS={folder}\0".encode() in environment.read_bytes():
+                found.append(environment.parent)
+    return found
 
 
 def test_a_terminal_shows_every_run_and_the_whole(tmp_path):

@@ -133,26 +133,33 @@ def _train_in_processes(runs: Sequence[Run]) -> Iterable[None]:
         for tensor in (images.images, images.labels)
     ]
     workers = min(joblib.cpu_count(), len(runs))
-    parallel = joblib.Parallel(workers, batch_size=1, return_as="generator_unordered", mmap_mode="c")
+    parallel = joblib.Parallel(
+        workers,
+        batch_size=1,
+        return_as="generator_unordered",
+        mmap_mode="c",
+        initializer=_end_with,
+        initargs=(os.getpid(),),
+    )
     return parallel(
-        joblib.delayed(_train_in_a_process)(run, arrays, os.environ.get("MODA_RUNS"), os.getpid())
-        for run in runs
+        joblib.delayed(_train_in_a_process)(run, arrays, os.environ.get("MODA_RUNS")) for run in runs
     )
 
 
-def _train_in_a_process(run: Run, arrays: list, folder: str | None, parent: int) -> None:
+def _train_in_a_process(run: Run, arrays: list, folder: str | None) -> None:
     # A process that joblib reuses has the environment of an earlier call.
     os.environ.pop("MODA_RUNS", None)
     if folder:
         os.environ["MODA_RUNS"] = folder
-    _end_with(parent)
     tensors = [torch.from_numpy(array) for array in arrays]
     _train(run, "cpu", FashionMNIST(*map(Images, tensors[::2], tensors[1::2])))
 
 
-@functools.cache  # a process gets several runs, but needs only one watch
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone: a killed program must not live on in its workers."""
+    """End this process when its parent is gone: a killed program must not live on in its workers.
+
+    From their start, for one whose parent is killed while it sends a task waits for the rest for ever.
+    """
 
     def watch():
         while os.getppid() == parent:
