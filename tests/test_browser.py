@@ -235,6 +235,11 @@ def test_the_search_finds_singular_and_plural_with_accents_or_without(visits, si
         assert english(BeautifulSoup(browser.page_source, "html.parser")) == []
 
 
+@pytest.mark.parametrize("one, several", [("clase", "clases"), ("neurona", "neuronas")])
+def test_the_search_gives_the_same_for_one_and_for_several(site, browser, one, several):
+    assert search(browser, site, one) == search(browser, site, several) != set()
+
+
 def test_a_search_without_results_says_so_in_spanish(site, browser):
     assert search(browser, site, "xyzzy") == set()
     assert "Ninguna página" in browser.find_element(By.ID, "search-results").text
