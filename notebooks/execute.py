@@ -27,7 +27,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from moda import figures, store
-from moda.reproduce import needed
+from moda.notebook import needed
 
 HERE = Path(__file__).resolve().parent
 

@@ -12,7 +12,8 @@ import pytest
 
 from moda import cuda_graph, evaluation, fast, networks, revised, schedule, train
 from moda.experiments import AVERAGED, CHOSEN, described
-from moda.reproduce import CHAPTERS, NOTEBOOKS, TINY, adopt, compare, every, kept, needed
+from moda.notebook import needed
+from moda.reproduce import CHAPTERS, NOTEBOOKS, TINY, adopt, compare, every, kept
 from moda.store import RECIPE, RECIPE_CODE, REFERENCE_FOLDER, SUMS, folder_name, read, verified, write
 
 EVERY, WITH_WEIGHTS = every(), sorted(kept(), key=folder_name)

@@ -1,4 +1,4 @@
-"""A notebook's parameters: check them all, and say which are not the book's."""
+"""A notebook's parameters, checked and compared with the book's, and the runs that it declares."""
 
 import ast
 import difflib
@@ -10,8 +10,10 @@ from typing import Any
 import jupytext
 from IPython import get_ipython
 from IPython.display import display
+from nbformat import NotebookNode
 
 from moda.data import PROJECT
+from moda.experiments import Run
 from moda.parameters import (
     ParameterError,
     as_text,
@@ -69,6 +71,29 @@ def book_parameters(notebook: str) -> dict[str, Any]:
     cells = jupytext.read(PROJECT / "notebooks" / f"{notebook}.md").cells
     source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
     return {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(source).body}
+
+
+def declared(notebook: NotebookNode) -> tuple[list[Run], list[Run]]:
+    """The runs that a notebook shows, and those whose trained network it uses.
+
+    Its cell tagged `runs` lists them as `shown` and `with_weights`; that cell needs only the parameters
+    cell, and trains nothing.
+    """
+    values: dict[str, Any] = {}
+    for cell in notebook.cells:
+        if {"parameters", "runs"} & set(cell.metadata.get("tags", [])):
+            exec(cell.source, values)
+    return values.get("shown", []), values.get("with_weights", [])
+
+
+def needed(notebooks: Iterable[NotebookNode]) -> list[Run]:
+    """The runs of these notebooks, without repeats, each classifier after the autoencoder it starts from."""
+    return with_starts(run for one in notebooks for of_kind in declared(one) for run in of_kind)
+
+
+def with_starts(runs: Iterable[Run]) -> list[Run]:
+    """`runs` without repeats, each classifier after the autoencoder it starts from."""
+    return list(dict.fromkeys(one for run in runs for one in (run.autoencoder, run) if one is not None))
 
 
 def _checked(name: str, value, default, on_cluster: bool):

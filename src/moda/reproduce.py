@@ -6,22 +6,19 @@ runs the reference. `--chapters 9 11` limits the first two to the runs of those 
 """
 
 import argparse
-import functools
 import shutil
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jupytext
 import pandas as pd
-from nbformat import NotebookNode
 
 from moda import paper
 from moda.comparison import margin_of_runs
 from moda.data import PROJECT
 from moda.experiments import CHOSEN, AutoencoderRun, ClassifierRun, Frozen, Run
+from moda.notebook import declared, needed, with_starts
 from moda.parameters import ParameterError
 from moda.schedule import obtain_all
 from moda.store import REFERENCE_FOLDER, Result, StoreError, folder_name, read
@@ -33,32 +30,9 @@ CHAPTERS = {int(name[:2]): notebook for name, notebook in NOTEBOOKS.items() if n
 TINY = ClassifierRun(AutoencoderRun(n=16, epochs=2, train_size=2000), epochs=2, train_size=2000)
 
 
-def declared(notebook: NotebookNode) -> tuple[list[Run], list[Run]]:
-    """The runs that a notebook shows, and those whose trained network it uses.
-
-    Its cell tagged `runs` lists them as `shown` and `with_weights`; that cell needs only the parameters
-    cell, and trains nothing.
-    """
-    values: dict[str, Any] = {}
-    for cell in notebook.cells:
-        if {"parameters", "runs"} & set(cell.metadata.get("tags", [])):
-            exec(cell.source, values)
-    return values.get("shown", []), values.get("with_weights", [])
-
-
-def needed(notebooks: Iterable[NotebookNode]) -> list[Run]:
-    """The runs of these notebooks, without repeats, each classifier after the autoencoder it starts from."""
-    return _with_starts(run for one in notebooks for of_kind in declared(one) for run in of_kind)
-
-
-def _with_starts(runs: Iterable[Run]) -> list[Run]:
-    return list(dict.fromkeys(one for run in runs for one in (run.autoencoder, run) if one is not None))
-
-
-@functools.cache
 def every() -> list[Run]:
     """The runs of the reference."""
-    return _with_starts([TINY, *needed(NOTEBOOKS.values())])
+    return with_starts([TINY, *needed(NOTEBOOKS.values())])
 
 
 def kept() -> set[Run]:
