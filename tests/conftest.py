@@ -32,6 +32,15 @@ def few(fashion_mnist) -> FashionMNIST:
     return FashionMNIST(fashion_mnist.train[:200], fashion_mnist.validation[:100], fashion_mnist.test[:100])
 
 
+@pytest.fixture
+def shown(monkeypatch) -> list[dict[str, str]]:
+    """The forms of what moda.notebook and moda.tables display."""
+    shown: list[dict[str, str]] = []
+    for module in ("notebook", "tables"):
+        monkeypatch.setattr(f"moda.{module}.display", lambda forms, raw: shown.append(forms))
+    return shown
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """torch repeats its results to the last bit only with the same number of threads.

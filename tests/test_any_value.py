@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moda import data, figures
-from moda import notebook as of_notebook
 from moda.data import PROJECT
 from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Revised, described
+from moda.notebook import book_parameters
 from moda.parameters import ParameterError, choose_device, whole_numbers
 
 NOTEBOOKS = {path.stem: path for path in sorted((PROJECT / "notebooks").glob("*.md"))}
@@ -54,14 +54,14 @@ def notebook(request, tmp_path_factory):
     """The second cell of each notebook, and the values of its parameters; nothing may be written."""
     cells = jupytext.read(NOTEBOOKS[request.param]).cells
     _, second, *_ = (cell.source for cell in cells if cell.cell_type == "code")
-    values = of_notebook.book_parameters(request.param)
+    values = book_parameters(request.param)
     runs = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODA_RUNS", str(runs))
         patch.setattr(figures, "use_style", lambda: None)
         patch.setattr(data, "load", lambda: None)
-        patch.setattr(of_notebook, "display", lambda *_, **__: None)
-        patch.setattr(of_notebook, "book_parameters", lambda _: values)
+        patch.setattr("moda.notebook.display", lambda *_, **__: None)
+        patch.setattr("moda.notebook.book_parameters", lambda _: values)
         yield compile(second, request.param, "exec"), values
     assert list(runs.iterdir()) == []
 

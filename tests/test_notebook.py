@@ -19,13 +19,6 @@ from moda.parameters import ParameterError
 NAME = "06-comparacion-de-n"
 
 
-@pytest.fixture
-def shown(monkeypatch) -> list[dict[str, str]]:
-    shown = []
-    monkeypatch.setattr(notebook, "display", lambda forms, raw: shown.append(forms))
-    return shown
-
-
 def test_the_books_parameters_are_read_as_values():
     parameters = book_parameters(NAME)
     assert parameters["ns"] == [64, 128, 256] and parameters["train_size"] == 50_000

@@ -12,14 +12,6 @@ from moda.experiments import AutoencoderRun, ClassifierRun, Run
 from moda.store import RECIPE, Result
 
 
-@pytest.fixture
-def shown(monkeypatch) -> list[dict[str, str]]:
-    """The forms of each table that was displayed."""
-    shown = []
-    monkeypatch.setattr(tables, "display", lambda forms, raw: shown.append(forms))
-    return shown
-
-
 def test_against_paper_gives_the_signed_difference_or_a_dash():
     table = tables.against_paper([("ECM", 0.0533, 0.05461, ".4f"), ("Exactitud (%)", None, 88.123, ".2f")])
     assert table.to_numpy().tolist() == [

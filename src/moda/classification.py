@@ -1,6 +1,6 @@
 """What a classifier's scores and predictions tell beyond its metrics, such as the confusion matrix (Fig. 7).
 
-Apart from moda.evaluation, which every training imports: scikit-learn and SciPy take long to.
+Separate from moda.evaluation, which every training imports, because scikit-learn and SciPy load slowly.
 """
 
 import numpy as np

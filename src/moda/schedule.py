@@ -158,7 +158,7 @@ def _train_in_a_process(run: Run, arrays: list, folder: str | None) -> None:
 def _end_with(parent: int) -> None:
     """End this process when its parent is gone: a killed program must not live on in its workers.
 
-    From their start, for one whose parent is killed while it sends a task waits for the rest for ever.
+    It starts before the first task: a worker whose parent is killed while sending one would wait for ever.
     """
 
     def watch():
