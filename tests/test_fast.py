@@ -11,7 +11,7 @@ from torch import nn
 from moda import fast
 from moda.fast import Block, Chain, Dropout, accelerate, drop_, flatten
 from moda.networks import Autoencoder, Classifier, Encoder
-from moda.revised import RevisedClassifier, RevisedEncoder
+from moda.revised import MirroringClassifier, RevisedEncoder
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
 # Layers of every kind, with the shape of an input; those of the models, and smaller ones.
@@ -56,7 +56,7 @@ def test_same_function_and_gradients(fashion_mnist, training, dropout):
 
 def test_revised_classifier_is_the_same_and_keeps_one_normalisation(fashion_mnist):
     torch.manual_seed(0)
-    model = RevisedClassifier(RevisedEncoder(8, dropout=0.0), 0.0, output_relu=False)
+    model = MirroringClassifier(RevisedEncoder(8, dropout=0.0), 0.0, output_relu=False)
     twin = accelerate(model)
     x = fashion_mnist.test[:30].pixels
     results = []
@@ -169,7 +169,7 @@ def test_check_of_the_twin_leaves_no_trace():
     made = []
     for make in (fast._twin, accelerate):
         torch.manual_seed(0)
-        model = RevisedClassifier(RevisedEncoder(8, dropout=0.2), 0.2)
+        model = MirroringClassifier(RevisedEncoder(8, dropout=0.2), 0.2)
         model.head.eval()
         twin = make(model)
         masks = [layer.random.state for layer in twin.modules() if isinstance(layer, Dropout) and layer.p]

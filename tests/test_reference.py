@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moda import cuda_graph, evaluation, fast, networks, revised, schedule, train
+from moda import cuda_graph, evaluation, fast, halves, networks, revised, schedule, train
 from moda.experiments import AVERAGED, CHOSEN, described
 from moda.notebook import needed
 from moda.reproduce import CHAPTERS, NOTEBOOKS, TINY, adopt, compare, every, kept
@@ -67,7 +67,7 @@ def test_the_tiny_run_trained_again_begins_as_it_is_stored(tmp_path, monkeypatch
 def test_code_that_decides_results_has_changed_only_with_the_recipe():
     parts = (
         part
-        for module in (networks, revised, fast, train, cuda_graph)
+        for module in (networks, revised, fast, train, halves, cuda_graph)
         for part in syntax(ast.parse(Path(module.__file__).read_text()))
     )
     digest = hashlib.sha256(repr(list(parts)).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ from moda import paper
 from moda.data import TRAIN_SIZE
 from moda.networks import Autoencoder, Classifier, Encoder
 from moda.parameters import ParameterError, checked, message
-from moda.revised import RevisedClassifier, RevisedEncoder
+from moda.revised import MirroringClassifier, RevisedEncoder
 
 
 def _check(part: Any, **kinds: Any) -> None:
@@ -33,10 +33,11 @@ class AutoencoderRun:
     dropout: float = 0.2
     epochs: int = 15
     seed: int = 0  # of the initial weights, the order of the images and dropout
-    batch_size: int = 64  # this and the next are not in the paper
+    # The next three are those of the course assignment behind the paper, which does not report them.
+    batch_size: int = 100
+    optimizer: str = "adam"  # or "sgd", or "momentum": SGD with a momentum of 0.9
     learning_rate: float = 1e-3
     train_size: int = TRAIN_SIZE  # how many of the training images, from the first
-    decay: bool = False  # the learning rate falls to 0 along half a cosine
     output_dropout: bool = True  # on the decoder's output image
     all_pixels: bool = False  # layers that skip no row or column of the image
 
@@ -45,6 +46,11 @@ class AutoencoderRun:
 
     def __post_init__(self):
         _check(self)
+
+    @property
+    def images(self) -> slice:
+        """Which of the training images it is trained on."""
+        return slice(self.train_size)
 
     def encoder(self) -> Encoder:
         return Encoder(self.n, self.dropout, self.all_pixels)
@@ -91,12 +97,14 @@ class Revised:
 
     n: int = 32
     dropout: float = 0.1
+    normalised: bool = True  # batch normalisation
+    mirrored: bool = True  # images mirrored at random in training; both scores averaged in evaluation
 
     def __post_init__(self):
         _check(self)
 
     def encoder(self) -> RevisedEncoder:
-        return RevisedEncoder(self.n, self.dropout)
+        return RevisedEncoder(self.n, self.dropout, self.normalised)
 
 
 Start = AutoencoderRun | Frozen | Fresh | Revised
@@ -113,16 +121,30 @@ class ClassifierRun:
     dropout: float = 0.2  # on the scores; the encoder keeps its own
     epochs: int = 30
     seed: int = 0
-    batch_size: int = 64
+    batch_size: int = 100
+    optimizer: str = "adam"
     learning_rate: float = 1e-3
     train_size: int = TRAIN_SIZE
-    decay: bool = False
+    train_block: int = 0  # which of the blocks of `train_size` training images
+    decay: bool = False  # the learning rate falls to 0 along half a cosine
+    warm_up: int = 0  # epochs along which the learning rate rises to its value
     output_relu: bool = True  # on the scores
+    leak: float = 0.0  # slope of that ReLU below 0
+    bias: float = 0.0  # added to the initial biases of the scores
 
     kind = "classifier"
 
     def __post_init__(self):
         _check(self, start=Start)
+        if self.images.stop > TRAIN_SIZE:
+            blocks = TRAIN_SIZE // self.train_size
+            rule = f"menor que {blocks}, porque hay {blocks} bloques de {self.train_size} imágenes"
+            raise ParameterError(message("train_block", self.train_block, rule))
+
+    @property
+    def images(self) -> slice:
+        """Which of the training images it is trained on."""
+        return slice(self.train_block * self.train_size, (self.train_block + 1) * self.train_size)
 
     @property
     def autoencoder(self) -> AutoencoderRun | None:
@@ -137,10 +159,11 @@ class ClassifierRun:
 
     def network(self, encoder: Encoder | None = None) -> Classifier:
         """The untrained network, or the untrained rest on a trained `encoder` (not copied)."""
-        kind = RevisedClassifier if isinstance(self.start, Revised) else Classifier
+        mirrors = isinstance(self.start, Revised) and self.start.mirrored
+        kind = MirroringClassifier if mirrors else Classifier
         if encoder is None:
             encoder = cast(Encoder, self.start.encoder())
-        return kind(encoder, self.dropout, self.output_relu)
+        return kind(encoder, self.dropout, self.output_relu, self.leak, self.bias)
 
 
 Run = AutoencoderRun | ClassifierRun

@@ -31,6 +31,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from moda.networks import Autoencoder, Classifier
 
 Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d  # the core of a Block
 Kind = TypeVar("Kind", bound=nn.Module)
@@ -40,7 +44,7 @@ _where_above = torch.ops.aten.threshold_backward  # (x, r, t): x where r > t, el
 def accelerate(model: nn.Module) -> nn.Module:
     """A twin of `model`, a network for images (M, 1, 28, 28), that shares its parameters.
 
-    The parameters of `model` are converted to channels_last in place.
+    The parameters of `model` are converted to channels_last in place. In training, reseed() the twin.
     """
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     twin = _twin(model)
@@ -48,14 +52,16 @@ def accelerate(model: nn.Module) -> nn.Module:
     return twin
 
 
-def flatten(model: nn.Module) -> nn.Parameter:
+def flatten(model: nn.Module, values: Tensor | None = None) -> nn.Parameter:
     """One parameter of which the trainable ones of `model`, and their gradients, become views.
 
     The optimiser then does one long operation instead of many short ones. Gradients must be set to zero,
-    not to None.
+    not to None. `values`: those of a flat parameter of an equal model, to share.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    flat = nn.Parameter(torch.cat([p.detach().new_empty(p.numel()) for p in parameters]))
+    if values is None:
+        values = torch.cat([p.detach().new_empty(p.numel()) for p in parameters])
+    flat = nn.Parameter(values)
     flat.grad = torch.zeros_like(flat)
     start = 0
     for p in parameters:
@@ -63,6 +69,24 @@ def flatten(model: nn.Module) -> nn.Parameter:
         p.data, p.grad = value.copy_(p.detach()), grad
         start += p.numel()
     return flat
+
+
+def reseed(twin: nn.Module) -> None:
+    """Give every Dropout of `twin` new random numbers, which follow from torch's."""
+    for layer in twin.modules():
+        if isinstance(layer, Dropout) and layer.p:
+            layer.random = np.random.SFC64(int(torch.randint(2**63 - 1, ())))
+
+
+def divisible(twin: nn.Module) -> bool:
+    """Whether parts of a batch can be computed apart, at the same time.
+
+    They cannot if the network normalises a batch, or draws from torch's random numbers, of which there is
+    one stream; the paper's networks do neither.
+    """
+    return type(twin) in (Autoencoder, Classifier) and not any(
+        isinstance(layer, _BatchNorm | _DropoutNd) for layer in twin.modules()
+    )
 
 
 def _check(model: nn.Module, twin: nn.Module) -> None:
@@ -173,19 +197,13 @@ def drop_(x: Tensor, p: float, random: np.random.BitGenerator) -> Tensor:
 class Dropout(nn.Module):
     """nn.Dropout(p) for 0 <= p < 1.
 
-    Its random numbers come from NumPy's SFC64, twice as fast as torch's generator; train(), called before
-    every epoch, reseeds it from torch's, so torch.manual_seed still applies.
+    Its random numbers come from NumPy's SFC64, twice as fast as torch's generator, seeded by reseed().
     """
 
     def __init__(self, p: float):
         super().__init__()
         self.p = p
-        self.train()
-
-    def train(self, mode: bool = True) -> "Dropout":
-        if mode and self.p:
-            self.random = np.random.SFC64(int(torch.randint(2**63 - 1, ())))
-        return super().train(mode)
+        self.random = np.random.SFC64(0)
 
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and self.p):
@@ -334,17 +352,24 @@ def _windows(y: Tensor) -> Tensor:
     return y.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(2, 4, 0, 1, 3, 5)
 
 
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """F.linear by oneDNN, where there is one: limited to AVX2 (moda.arithmetic), MKL takes 2.5 times as long."""
+    if x.dtype == torch.float and torch.backends.mkldnn.is_available():
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return F.linear(x, weight, bias)
+
+
 class LinearOperation:
     """For each kind of layer, `compute` returns the output, and x as `backward` takes it."""
 
     @staticmethod
     def compute(x, weight, bias):
-        return F.linear(x, weight, bias), x
+        return _linear(x, weight, bias), x
 
     @staticmethod
     def backward(gradient, x, weight, need_x):
-        grad_weight = gradient.flatten(0, -2).t() @ x.flatten(0, -2)
-        return gradient @ weight if need_x else None, grad_weight
+        grad_weight = _linear(gradient.flatten(0, -2).t(), x.flatten(0, -2).t())
+        return _linear(gradient, weight.t()) if need_x else None, grad_weight
 
 
 class ConvolutionOperation:
@@ -365,8 +390,8 @@ class TransposedConvolutionOperation:
         y = bias.expand(m, 2 * h + size - 1, 2 * w + size - 1, -1).contiguous()
         if outputs == 1:
             # One product gives the parts of all kernel positions, which are added in their places.
-            parts = weight.reshape(inputs, -1).t() @ x.reshape(-1, inputs).t()
-            for position, part in enumerate(parts.view(-1, m, h, w, 1)):
+            parts = _linear(x, weight.reshape(inputs, -1).t())
+            for position, part in enumerate(parts.split(1, -1)):
                 i, j = divmod(position, size)
                 y[:, i : i + 2 * h : 2, j : j + 2 * w : 2] += part
         else:
@@ -382,11 +407,11 @@ class TransposedConvolutionOperation:
         if weight.shape[1] > 1:
             return _convolution_backward(gradient, x.permute(0, 3, 1, 2), weight, need_x, transposed=True)
         inputs, _, size, _ = weight.shape
-        # One row for each kernel position: the outputs that it takes the inputs to.
+        # One column for each kernel position: the outputs that it takes the inputs to.
         reached = gradient.squeeze(3).unfold(1, size, 2).unfold(2, size, 2)
-        reached = reached.permute(3, 4, 0, 1, 2).reshape(size * size, -1)
-        grad_weight = (reached @ x.view(-1, inputs)).t().reshape(weight.shape)
-        return (reached.t() @ weight.reshape(inputs, -1).t()).view(x.shape) if need_x else None, grad_weight
+        reached = reached.reshape(-1, size * size)
+        grad_weight = _linear(x.view(-1, inputs).t(), reached.t()).reshape(weight.shape)
+        return _linear(reached, weight.reshape(inputs, -1)).view(x.shape) if need_x else None, grad_weight
 
 
 @functools.cache

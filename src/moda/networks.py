@@ -72,14 +72,25 @@ class Classifier(nn.Module):
     """Appendix A2: `encoder` (not copied) and one linear layer to the scores (M, 10) of the classes.
 
     As in the paper, the scores also pass through ReLU (unless `output_relu` is false) and dropout. The
-    appendix has Linear(64, 10); here the layer has as many inputs as the encoder has outputs.
+    appendix has Linear(64, 10); here the layer has as many inputs as the encoder has outputs. For chapter
+    7, `leak` is the slope of that ReLU below 0, and `bias` is added to the initial biases.
     """
 
-    def __init__(self, encoder: Encoder, dropout: float = 0.2, output_relu: bool = True):
+    def __init__(
+        self,
+        encoder: Encoder,
+        dropout: float = 0.2,
+        output_relu: bool = True,
+        leak: float = 0.0,
+        bias: float = 0.0,
+    ):
         super().__init__()
         self.encoder = encoder
-        relu = [nn.ReLU()] if output_relu else []
-        self.head = nn.Sequential(nn.Linear(encoder.n, 10), *relu, nn.Dropout(dropout))
+        scores = nn.Linear(encoder.n, 10)
+        with torch.no_grad():
+            scores.bias += bias
+        relu = [nn.LeakyReLU(leak) if leak else nn.ReLU()] if output_relu else []
+        self.head = nn.Sequential(scores, *relu, nn.Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.encoder(x))

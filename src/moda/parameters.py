@@ -80,13 +80,19 @@ _RULES = {
     "batch_size": (int, lambda v: 1 <= v <= TRAIN_SIZE, f"un entero de 1 a {TRAIN_SIZE}"),
     "learning_rate": (float, lambda v: 0 < v <= 1, "un número mayor que 0 y menor o igual que 1"),
     "train_size": (int, lambda v: 1 <= v <= TRAIN_SIZE, f"un entero de 1 a {TRAIN_SIZE}"),
+    "train_block": (int, lambda v: 0 <= v < TRAIN_SIZE, f"un entero de 0 a {TRAIN_SIZE - 1}"),
+    "optimizer": (str, lambda v: v in ("adam", "sgd", "momentum"), "«adam», «sgd» o «momentum»"),
+    "warm_up": (int, lambda v: 0 <= v <= 10_000, "un entero mayor o igual que 0 y menor o igual que 10000"),
+    "leak": (float, lambda v: 0 <= v < 1, "un número mayor o igual que 0 y menor que 1"),
+    "bias": (float, lambda v: -1000 <= v <= 1000, "un número de -1000 a 1000"),
 }
 _RULES |= dict.fromkeys(
-    ("decay", "output_dropout", "all_pixels", "output_relu"), (bool, lambda v: True, "True o False")
+    ("decay", "output_dropout", "all_pixels", "output_relu", "normalised", "mirrored"),
+    (bool, lambda v: True, "True o False"),
 )
 
 
-def checked(name: str, value, like: str | None = None) -> int | float | bool:
+def checked(name: str, value, like: str | None = None) -> int | float | bool | str:
     """`value` in the type of the parameter `name`, or of `like`; ParameterError if it is invalid."""
     kind, allows, rule = _RULES[like or name]
     boolean = isinstance(value, bool)

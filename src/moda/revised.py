@@ -9,10 +9,10 @@ from moda.networks import Classifier
 class RevisedEncoder(nn.Sequential):
     """Images (M, 1, 28, 28) to codes (M, n): three convolutions, batch normalisation, no pixel skipped."""
 
-    def __init__(self, n: int, dropout: float):
+    def __init__(self, n: int, dropout: float, normalised: bool = True):
         def convolution(inputs: int, outputs: int, *pooling: nn.Module) -> list[nn.Module]:
-            layer, normalisation = nn.Conv2d(inputs, outputs, 3), nn.BatchNorm2d(outputs)
-            return [layer, normalisation, nn.ReLU(), *pooling, nn.Dropout(dropout)]
+            normalisation = [nn.BatchNorm2d(outputs)] if normalised else []
+            return [nn.Conv2d(inputs, outputs, 3), *normalisation, nn.ReLU(), *pooling, nn.Dropout(dropout)]
 
         super().__init__(
             *convolution(1, 32, nn.MaxPool2d(2)),  # 32 x 13 x 13
@@ -25,7 +25,7 @@ class RevisedEncoder(nn.Sequential):
         self.n = n
 
 
-class RevisedClassifier(Classifier):
+class MirroringClassifier(Classifier):
     """A classifier that mirrors images at random in training, and averages both scores in evaluation."""
 
     def forward(self, x: Tensor) -> Tensor:

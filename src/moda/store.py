@@ -27,7 +27,7 @@ from moda.experiments import Run, described
 from moda.networks import Autoencoder, Classifier
 
 # To be raised when a configuration changes meaning (networks, split, random stream, optimiser).
-RECIPE = 3
+RECIPE = 4
 # Digest of the code of networks and training, so that a test notices if it changes and RECIPE does not.
 RECIPE_CODE = "3fbf969fa92160cd"
 
@@ -57,15 +57,16 @@ class StoreError(ModaError, RuntimeError):
 class Result:
     """A stored run.
 
-    `history`: one row per epoch (see moda.train). `metrics`: on the test set (see
-    moda.evaluation.measure_on_test). `record`: configuration, versions, device, threads and seconds of
-    training.
+    `history`: one row per epoch (see moda.train). `metrics`: on the test set (see moda.evaluation.measure);
+    `validation`: the same on the validation set. `record`: configuration, versions, device, threads and
+    seconds of training.
     """
 
     run: Run
     folder: Path
     history: pd.DataFrame
-    metrics: dict[str, float]
+    metrics: dict
+    validation: dict
     record: dict
 
     def model(self) -> Autoencoder | Classifier:
@@ -87,10 +88,12 @@ def read(run: Run, root: Path) -> Result:
         expected = _decisive(run)
         if different := [name for name, value in expected.items() if record[name] != value]:
             raise ValueError(f"run.json has another {', '.join(different)}")
-        history = pd.read_csv(io.BytesIO(files["history.csv"]), index_col="epoch")
+        # An empty text stays one: no dead classes.
+        history = pd.read_csv(io.BytesIO(files["history.csv"]), index_col="epoch", keep_default_na=False)
         if len(history) != run.epochs:
             raise ValueError(f"history.csv has {len(history)} epochs of {run.epochs}")
-        return Result(run, folder, history, json.loads(files["metrics.json"]), record)
+        metrics = json.loads(files["metrics.json"])
+        return Result(run, folder, history, metrics["test"], metrics["validation"], record)
     except (KeyError, ValueError) as error:
         raise StoreError.of(folder, error) from error
 
@@ -207,7 +210,7 @@ def table(reference: bool = False) -> pd.DataFrame:
                 "kind": kind,
                 **pd.json_normalize(configuration, sep="_").iloc[0],
                 "n": int(n[1:]),
-                **json.loads(files["metrics.json"]),
+                **json.loads(files["metrics.json"])["test"],
                 **versions,
                 **record,
             }

@@ -1,7 +1,7 @@
 """Training of both networks (paper, section III).
 
-The paper specifies only epochs and dropout. Optimiser (Adam), learning rate, batch size, split and the
-fine-tuning of the encoder in the classifier are this project's choices.
+The paper specifies only epochs and dropout. Optimiser (Adam), learning rate and batch size are those of the
+course assignment behind it; the split and the fine-tuning of the encoder are this project's choices.
 """
 
 import math
@@ -16,13 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from moda.arithmetic import one_thread
 from moda.checkpoint import Checkpoint
 from moda.cuda_graph import Recorded
 from moda.data import FashionMNIST, Images
 from moda.errors import ModaError
 from moda.evaluation import autoencoder_metrics, classifier_metrics
 from moda.experiments import AutoencoderRun, ClassifierRun, Frozen
-from moda.fast import accelerate, flatten
+from moda.halves import Halves
 from moda.networks import Autoencoder, Classifier
 
 # The training loss is measured on as many images as the validation set has.
@@ -39,7 +40,8 @@ class Training(NamedTuple):
     `history` has one row per epoch, counted from 1: `running_loss` is the mean over the epoch's
     batches with dropout on; `train_loss` and `validation_loss` are measured after the epoch with
     dropout off, on EVALUATED training images and on the 10000 validation images. The classifier's
-    also has `train_accuracy` and `validation_accuracy` (Eq. 3).
+    also has `train_accuracy` and `validation_accuracy` (Eq. 3), and `dead_classes` on the validation images
+    (see moda.evaluation).
     """
 
     model: Autoencoder | Classifier
@@ -111,35 +113,39 @@ class Learner:
         self.network: nn.Module = self.model
         self.loss, self.batch_size, self.device = loss, run.batch_size, device
         self.total = torch.zeros((), device=device)
-        if device.type == "cpu":
-            torch.set_flush_denormal(True)
-            self.network = accelerate(model)
-            parameters = [flatten(model)]
+        self.halves = Halves(self.model, loss, run.batch_size) if device.type == "cpu" else None
+        if self.halves:
+            self.network = self.halves.network
+            parameters = [self.halves.flat]
         else:
             parameters = [p for p in model.parameters() if p.requires_grad]
-        cuda = device.type == "cuda"
-        # A tensor, because a CUDA graph would freeze a number.
-        rate = torch.tensor(run.learning_rate, device=device) if cuda else run.learning_rate
-        self.optimizer = torch.optim.Adam(parameters, lr=rate, fused=device.type != "mps", capturable=cuda)
-        self._do = Recorded(self._step, self.batch_size, device) if cuda else self._step
+        self.optimizer = _optimizer(run, parameters, device)
+        self._do = Recorded(self._step, self.batch_size, device) if device.type == "cuda" else self._step
 
     def epoch(self, train: Images) -> float:
         """Mean loss of one pass over `train` in random order; waits for a GPU only at the end."""
-        self.network.train()
         self.total.zero_()
         # The CPU's generator gives the same order on every device.
-        for index in torch.randperm(len(train)).to(self.device).split(self.batch_size):
-            self._do(train, index)
+        batches = torch.randperm(len(train)).to(self.device).split(self.batch_size)
+        self.threads = torch.get_num_threads()
+        with one_thread():
+            if self.halves:
+                self.halves.start_epoch()
+            else:
+                self.network.train()
+            for index in batches:
+                self._do(train, index)
         return self.total.item() / len(train)
 
     def _step(self, train: Images, index: Tensor) -> None:
-        batch = train[index]
-        # On the CPU, keep the single flat gradient; on CUDA, let the graph allocate its own.
-        self.optimizer.zero_grad(set_to_none=self.device.type != "cpu")
-        loss = self.loss(self.network, batch)
-        loss.backward()
+        if self.halves:
+            loss = self.halves.gradient(train, index, self.threads)
+        else:
+            self.optimizer.zero_grad()  # to None: a CUDA graph allocates its own
+            loss = self.loss(self.network, train[index])
+            loss.backward()
         self.optimizer.step()
-        self.total += loss.detach() * len(batch)
+        self.total += loss.detach() * len(index)
 
     def set_learning_rate(self, rate: float) -> None:
         group = self.optimizer.param_groups[0]
@@ -167,6 +173,18 @@ class Learner:
             _device_random(self.device).set_rng_state(state["device_random"])
 
 
+def _optimizer(
+    run: AutoencoderRun | ClassifierRun, parameters: list[nn.Parameter], device: torch.device
+) -> torch.optim.Optimizer:
+    cuda = device.type == "cuda"
+    # A tensor, because a CUDA graph would freeze a number.
+    rate = torch.tensor(run.learning_rate, device=device) if cuda else run.learning_rate
+    if run.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=rate, fused=device.type != "mps", capturable=cuda)
+    momentum = 0.9 if run.optimizer == "momentum" else 0.0
+    return torch.optim.SGD(parameters, lr=rate, momentum=momentum, fused=device.type != "mps")
+
+
 def _device_random(device: torch.device):
     """The module with the random state of a device: torch.cuda or torch.mps."""
     return getattr(torch, device.type)
@@ -174,12 +192,12 @@ def _device_random(device: torch.device):
 
 def _fit(
     learner: Learner,
-    metrics: Callable[[nn.Module, Images], dict[str, float]],
+    metrics: Callable[[nn.Module, Images], dict],
     run: AutoencoderRun | ClassifierRun,
     data: FashionMNIST,
     checkpoint: Checkpoint | None,
 ) -> Training:
-    train = data.train[: run.train_size].to(learner.device)
+    train = data.train[run.images].to(learner.device)
     measured = {"train": train[:EVALUATED], "validation": data.validation.to(learner.device)}
     history, seconds = [], 0.0
     if checkpoint and (state := checkpoint.load()):
@@ -187,19 +205,32 @@ def _fit(
         history, seconds = state["history"], state["seconds"]
     for epoch in range(len(history) + 1, run.epochs + 1):
         start = perf_counter()
-        if run.decay:
-            done = (epoch - 1) / run.epochs
-            learner.set_learning_rate(run.learning_rate * (1 + math.cos(math.pi * done)) / 2)
+        learner.set_learning_rate(_learning_rate(run, epoch))
         row = {"epoch": epoch, "running_loss": learner.epoch(train)}
         for part, images in measured.items():
-            row |= {f"{part}_{name}": value for name, value in metrics(learner.network, images).items()}
+            found = metrics(learner.network, images)
+            dead = found.pop("dead_classes", None)
+            row |= {f"{part}_{name}": value for name, value in found.items()}
         if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
             raise DivergenceError(
                 f"El entrenamiento de {run} no puede seguir: en la época {epoch}, {', '.join(wrong)} no es "
                 "un número finito. Pruebe con una tasa de aprendizaje («learning_rate») menor."
             )
+        if dead is not None:
+            row["dead_classes"] = dead  # of the validation images, measured last
         history.append(row)
         seconds += perf_counter() - start
         if checkpoint:
             checkpoint.save({**learner.state(), "history": history, "seconds": seconds})
     return Training(learner.model.cpu(), pd.DataFrame(history).set_index("epoch"), seconds)
+
+
+def _learning_rate(run: AutoencoderRun | ClassifierRun, epoch: int) -> float:
+    """That of an epoch, counted from 1."""
+    rate = run.learning_rate
+    if isinstance(run, ClassifierRun):
+        if run.decay:
+            rate *= (1 + math.cos(math.pi * (epoch - 1) / run.epochs)) / 2
+        if epoch <= run.warm_up:
+            rate *= epoch / (run.warm_up + 1)
+    return rate
