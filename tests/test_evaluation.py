@@ -2,15 +2,17 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from sklearn.linear_model import Ridge
 
 from moda.evaluation import (
+    BATCH_SIZE,
     autoencoder_metrics,
     calibration_error,
     classifier_metrics,
     codes,
     dead_classes,
-    measure_on_test,
+    measure,
     predict,
     reconstruct,
     regression,
@@ -54,6 +56,7 @@ def test_classifier_metrics(classifier, images):
     assert classifier_metrics(classifier, images) == {
         "loss": pytest.approx(loss, rel=1e-5),
         "accuracy": pytest.approx(accuracy),
+        "dead_classes": ", ".join(dead_classes(scores)),
     }
 
 
@@ -78,19 +81,19 @@ def test_reconstruct_with_inner_dropout_leaves_the_image_whole(autoencoder, imag
     torch.manual_seed(0)
     autoencoder.train().decoder[-1].p = 0.0
     with torch.no_grad():
-        expected = torch.cat([autoencoder(pixels)[:, 0] for pixels in images.pixels.split(500)])
+        expected = torch.cat([autoencoder(pixels)[:, 0] for pixels in images.pixels.split(BATCH_SIZE)])
     torch.testing.assert_close(given, expected)
     assert given.min() > 0 and not given.allclose(reconstruct(autoencoder, images), atol=1e-3)
     assert autoencoder.decoder[-1].training, "as it was"
 
 
-@pytest.mark.parametrize("metrics", [autoencoder_metrics, classifier_metrics])
-def test_metrics_with_dropout(autoencoder, classifier, images, metrics):
-    model = autoencoder if metrics is autoencoder_metrics else classifier
-    with_dropout = metrics(model, images, dropout=True)
-    assert with_dropout["loss"] != metrics(model, images)["loss"]
+@pytest.mark.parametrize("kind", ["autoencoder", "classifier"])
+def test_measures_with_dropout_repeat(autoencoder, classifier, images, kind):
+    model = autoencoder if kind == "autoencoder" else classifier
+    measured = measure(model, images)
+    assert measured["loss_dropout"] != measured["loss"]
     torch.manual_seed(99)
-    assert metrics(model, images, dropout=True) == with_dropout
+    assert measure(model, images) == measured
 
 
 def test_dropout_on_the_output_costs_what_it_must(autoencoder, images):
@@ -113,7 +116,7 @@ def test_measuring_leaves_no_trace(autoencoder, images, dropout, training):
 def test_measuring_with_dropout_teaches_a_normalisation_nothing(images):
     model = ClassifierRun(Revised(n=4)).network()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    measure_on_test(model, images)
+    measure(model, images)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -151,11 +154,16 @@ def test_bins_weigh_by_their_images_and_the_last_has_the_certain_ones():
 
 
 def test_what_is_stored_of_a_classifier(classifier, images):
-    measured = measure_on_test(classifier, images)
+    classifier.head[0].bias.data += 10 * (torch.arange(10) != 2)
+    classifier.head[0].bias.data[2] = -1000
+    measured = measure(classifier, images)
     given = scores(classifier, images)
     assert measured["calibration_error"] == calibration_error(given, images.labels)
-    assert measured["dead_classes"] == len(dead_classes(given))
-    assert measured["loss_dropout"] == classifier_metrics(classifier, images, dropout=True)["loss"]
+    assert measured["dead_classes"] == "Buzo"
+    dropped = scores(classifier, images, dropout=True).double()
+    assert measured["loss_dropout"] == F.cross_entropy(dropped, images.labels).item()
+    hits = dropped.argmax(1) == images.labels
+    assert measured["accuracy_dropout"] == pytest.approx(hits.double().mean().item())
 
 
 def test_regression_finds_a_linear_map_also_where_inputs_repeat_each_other():

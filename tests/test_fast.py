@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from moda import fast
-from moda.fast import Block, Chain, Dropout, accelerate, drop_, flatten
+from moda.fast import Block, Chain, Dropout, accelerate, drop_, flatten, reseed
 from moda.networks import Autoencoder, Classifier, Encoder
 from moda.revised import MirroringClassifier, RevisedEncoder
 
@@ -242,13 +242,15 @@ def test_almost_everything_can_be_dropped():
     assert drop_(torch.ones(100_000), 0.999999, np.random.SFC64(0)).mean() < 1e-3
 
 
-def test_train_seeds_from_torch():
+def test_seeds_follow_from_torch_and_not_from_a_change_of_mode():
     x = torch.rand(1000)
     layer, draws = Dropout(0.5), []
     for seed in (5, 5, 6):
         torch.manual_seed(seed)
-        layer.train()
-        draws.append((layer(x), layer(x)))
+        reseed(layer)
+        state = torch.get_rng_state()
+        draws.append((layer(x), layer.eval().train()(x)))
+        assert torch.equal(torch.get_rng_state(), state)
     (a, b), (c, d), (e, _) = draws
     assert torch.equal(a, c) and torch.equal(b, d)
     assert not torch.equal(a, b) and not torch.equal(a, e)
@@ -330,5 +332,6 @@ def test_training_mode_repeats_with_the_seed(fashion_mnist):
         draws = []
         for seed in (1, 1, 2):
             torch.manual_seed(seed)
-            draws.append(twin.train()(x))
+            reseed(twin)
+            draws.append(twin(x))
         assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])

@@ -45,7 +45,7 @@ INVALID = [
     ("train_size", 1000.0),
 ]
 BEYOND = {
-    AutoencoderRun: ["decay", "output_dropout", "all_pixels"],
+    AutoencoderRun: ["output_dropout", "all_pixels"],
     ClassifierRun: ["decay", "output_relu"],
 }
 

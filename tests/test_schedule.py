@@ -81,19 +81,17 @@ def test_what_is_stored(folder, few, few_images):
     pd.testing.assert_frame_equal(result.history, history, check_exact=True)
 
 
-@pytest.mark.parametrize("dropout", [False, True])
-def test_model_gives_the_stored_metrics(folder, few, few_images, dropout):
-    classifier = obtain(SHARING[0], device="cpu")
-    autoencoder = obtain(ENCODER, device="cpu")
-    for result, kind, measure in (
-        (autoencoder, Autoencoder, evaluation.autoencoder_metrics),
-        (classifier, Classifier, evaluation.classifier_metrics),
-    ):
+def test_model_gives_the_stored_metrics_of_both_sets(folder, few, few_images):
+    for run, kind in ((ENCODER, Autoencoder), (SHARING[0], Classifier)):
+        result = obtain(run, device="cpu")
         model = result.model()
         assert type(model) is kind and not model.training
-        for name, value in measure(model, few.test, dropout=dropout).items():
-            stored = result.metrics[f"{name}_dropout" if dropout else name]
-            assert stored == pytest.approx(value, rel=1e-5)
+        for stored, images in ((result.metrics, few.test), (result.validation, few.validation)):
+            measured = evaluation.measure(model, images)
+            assert stored.get("dead_classes") == measured.pop("dead_classes", None)
+            numbers = {name: value for name, value in stored.items() if name != "dead_classes"}
+            assert numbers == pytest.approx(measured, rel=1e-5)
+        assert result.metrics["loss"] != result.validation["loss"]
 
 
 def test_where_nothing_may_be_trained_what_is_missing_is_named(folder, few_images, monkeypatch):

@@ -8,7 +8,7 @@ import torch
 from moda import train as training
 from moda.checkpoint import Checkpoint
 from moda.cuda_graph import Recorded
-from moda.data import FashionMNIST, Images
+from moda.data import CLASSES, FashionMNIST, Images
 from moda.evaluation import autoencoder_metrics, classifier_metrics
 from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Frozen
 from moda.networks import Autoencoder
@@ -79,12 +79,21 @@ def test_classifier_history(few):
         "train_accuracy",
         "validation_loss",
         "validation_accuracy",
+        "dead_classes",
     ]
     assert history.index.name == "epoch" and history.index.tolist() == [1, 2]
     for part, images in {"train": few.train[:100], "validation": few.validation}.items():
         measured = classifier_metrics(model, images)
         assert history.loc[2, f"{part}_loss"] == pytest.approx(measured["loss"], rel=1e-5)
         assert history.loc[2, f"{part}_accuracy"] == pytest.approx(measured["accuracy"])
+    assert history.loc[2, "dead_classes"] == measured["dead_classes"]
+
+
+def test_classes_are_dead_on_the_validation_images(few):
+    """A last layer so far below 0 that no step brings it back."""
+    run = replace(TINY_CLASSIFIER, bias=-1000.0)
+    _, history, _ = train_classifier(run, untrained(TINY), few, CPU)
+    assert history["dead_classes"].to_list() == [", ".join(CLASSES)] * 2
 
 
 def test_training_set_is_measured_on_its_first_images(few, monkeypatch):
@@ -280,16 +289,35 @@ def test_random_encoder_is_drawn_from_the_seed(few):
 
 
 def test_learning_rate_decays_along_a_cosine_also_after_an_interruption(few, tmp_path, monkeypatch):
-    run = AutoencoderRun(n=4, epochs=4, train_size=100, decay=True)
+    run = ClassifierRun(Fresh(4), epochs=4, train_size=100, decay=True)
     rates = []
     monkeypatch.setattr(
         Learner, "epoch", lambda self, _: rates.append(self.optimizer.param_groups[0]["lr"]) or 0.0
     )
-    train_autoencoder(run, few, CPU)
+    train_classifier(run, None, few, CPU)
     assert rates == pytest.approx([1e-3, 1e-3 * (2 + 2**0.5) / 4, 5e-4, 1e-3 * (2 - 2**0.5) / 4])
 
     rates.clear()
     checkpoint = Checkpoint(tmp_path / "state.pt", {})
-    train_autoencoder(replace(run, epochs=2), few, CPU, checkpoint)
-    train_autoencoder(run, few, CPU, checkpoint)
+    train_classifier(replace(run, epochs=2), None, few, CPU, checkpoint)
+    train_classifier(run, None, few, CPU, checkpoint)
     assert rates[2:] == pytest.approx([5e-4, 1e-3 * (2 - 2**0.5) / 4])
+
+    rates.clear()
+    train_classifier(replace(run, decay=False, warm_up=2), None, few, CPU)
+    assert rates == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3, 1e-3])
+
+
+def test_another_block_of_images_is_trained_on(few):
+    first, second = few.train[:100], few.train[100:200]
+    swapped = FashionMNIST(
+        Images(torch.cat([second.images, first.images]), torch.cat([second.labels, first.labels])),
+        few.validation,
+        few.test,
+    )
+    run = ClassifierRun(Fresh(4), epochs=1, train_size=100)
+    histories = [
+        train_classifier(replace(run, train_block=block), None, of, CPU).history
+        for block, of in ((0, few), (1, swapped), (1, few))
+    ]
+    assert histories[0].equals(histories[1]) and not histories[0].equals(histories[2])
