@@ -379,8 +379,9 @@ def test_folder_name_is_stable():
 
 def test_folder_name_depends_on_every_field():
     others = {"n": 65, "dropout": 0.3, "epochs": 31, "seed": 1, "batch_size": 65, "learning_rate": 0.1}
-    others |= {"train_size": 49_999, "start": AutoencoderRun(all_pixels=True)}
-    for run in (AutoencoderRun(), ClassifierRun()):
+    others |= {"train_size": 49_999, "train_block": 1, "start": AutoencoderRun(all_pixels=True)}
+    others |= {"optimizer": "sgd", "warm_up": 1, "leak": 0.1, "bias": 1.0}
+    for run in (AutoencoderRun(), ClassifierRun(train_size=1000)):
         changed = [
             replace(run, **{name: not value if isinstance(value, bool) else others[name]})
             for name, value in vars(run).items()

@@ -1,7 +1,6 @@
 """How much of a difference chance explains: from the paper's values, and between our own runs.
 
-A margin is two standard errors of the difference between two measurements with the same error, the
-paper's and ours. An interval is of 95 %; each function says by which distribution.
+Every interval is of 95 %; each function says by which distribution.
 """
 
 import math
@@ -15,6 +14,8 @@ from torch import Tensor
 
 from moda import paper
 
+ONE_IMAGE = 0.1  # of the 1000 that a class has in the test set, in %
+
 
 def within(difference, margin):
     """Whether a difference is explained by its margin; cell by cell for arrays."""
@@ -26,30 +27,17 @@ def margin_of_runs(values: pd.Series) -> float:
     return 2 * (2 * np.var(values, ddof=1)) ** 0.5
 
 
-def margin_of_means(values: np.ndarray) -> float:
-    """Between two means over equally many images, from the `values` of the images in one of them."""
-    return 2 * (2 * np.var(values, ddof=1) / len(values)) ** 0.5
+def cells(matrices: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The cells of several confusion matrices (N = 64) beside the paper's (Fig. 7), in % of a class.
 
-
-def margin_of_shares(one, other, images: int):
-    """Between two shares in [0, 1], each of `images` images; cell by cell for arrays.
-
-    Each sample gets one success and one failure more (Agresti and Caffo, 2000): otherwise shares near
-    0 or 1 would look more certain than they are.
+    Index: true class, predicted class. Columns: `paper`, `ours` (the mean), `difference`, `margin` (half the
+    95 % prediction interval of one more network, at least one image) and whether the difference is `within`.
     """
-    shares = [(share * images + 1) / (images + 2) for share in (one, other)]
-    return 2 * sum(share * (1 - share) / (images + 2) for share in shares) ** 0.5
-
-
-def cells(percentages: pd.DataFrame, images: int) -> pd.DataFrame:
-    """The cells of a confusion matrix (N = 64) beside the paper's (Fig. 7), one a row, in % of a class.
-
-    `images`: how many a class has. Index: true class, predicted class. Columns: `paper`, `ours`,
-    `difference`, `margin`, and whether the difference is `within` the margin.
-    """
-    table = pd.DataFrame({"paper": paper.CONFUSION.stack(), "ours": percentages.stack()})
+    values = pd.concat([matrix.stack() for matrix in matrices], axis=1)
+    table = pd.DataFrame({"paper": paper.CONFUSION.stack(), "ours": values.mean(axis=1)})
     table["difference"] = table["ours"] - table["paper"]
-    table["margin"] = 100 * margin_of_shares(table["paper"] / 100, table["ours"] / 100, images)
+    margins = values.apply(lambda cell: Prediction([cell]).margin(len(cell)), axis=1)
+    table["margin"] = margins.clip(lower=ONE_IMAGE)
     table["within"] = within(table["difference"], table["margin"])
     return table
 
@@ -107,59 +95,39 @@ class Prediction:
 
 
 class Difference(NamedTuple):
-    """The `mean` difference between pairs, half its 95 % `interval` (Student's t), and the test's `p`."""
+    """The `mean` difference of two groups of runs, and half its 95 % `interval` (Student's t)."""
 
     mean: float
     interval: float
-    p: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval excludes 0."""
+        return abs(self.mean) > self.interval
 
 
-def paired(ones: Sequence[float], others: Sequence[float]) -> Difference | None:
-    """The paired t test of `others` minus `ones`, pair by pair (the seeds of two configurations, say).
+def paired(ones: Sequence[float], others: Sequence[float], together: int = 1) -> Difference | None:
+    """`others` minus `ones`, pair by pair: runs that share their autoencoder, say.
 
-    None if the differences have no spread: fewer than two pairs, or the same difference in all.
+    `together`: how many differences a table shows; their intervals then hold all at once (Bonferroni). None
+    if the differences have no spread: fewer than two pairs, or the same difference in all.
     """
     differences = np.subtract(others, ones)
     if len(differences) < 2 or np.ptp(differences) <= 1e-9:
         return None
-    return Difference(differences.mean(), interval(differences), stats.ttest_rel(others, ones).pvalue)
+    quantile = stats.t.ppf(1 - 0.025 / together, len(differences) - 1)
+    return Difference(differences.mean(), quantile * stats.sem(differences))
 
 
-def mcnemar(ones: np.ndarray, others: np.ndarray) -> tuple[int, int, float]:
-    """McNemar's exact test of two classifiers' hits on the same images (bool).
+def unpaired(ones: Sequence[float], others: Sequence[float], together: int = 1) -> Difference | None:
+    """The mean of `others` minus that of `ones`, whose runs share nothing, by Welch's interval.
 
-    Gives the hits of the first alone, of the second alone, and p.
+    `together` as in paired(). None if a group has fewer than two runs, or neither has a spread.
     """
-    first, second = int((ones & ~others).sum()), int((others & ~ones).sum())
-    return first, second, stats.binomtest(first, max(first + second, 1)).pvalue
-
-
-def least_mcnemar(disputed: int) -> float:
-    """From what difference in hits McNemar's test is significant (5 %), by the normal distribution.
-
-    `disputed`: the images that only one of the two classifiers gets right.
-    """
-    return 1.96 * disputed**0.5
-
-
-def pairs_needed(difference: float, deviation: float, power: float = 0.8) -> float:
-    """How many pairs a paired t test (5 %) needs to find a mean `difference` with probability `power`.
-
-    `deviation`: the standard deviation of the differences; if it is 0, two pairs will do. A difference
-    of 0 needs infinitely many.
-    """
-    if not difference:
-        return math.inf
-    if not deviation:
-        return 2
-    effect = abs(difference) / deviation
-    # The normal distribution asks for slightly fewer: start there.
-    pairs = max(2, math.floor(((stats.norm.ppf(0.975) + stats.norm.ppf(power)) / effect) ** 2))
-    while True:
-        limit, shift = stats.t.ppf(0.975, pairs - 1), effect * pairs**0.5
-        if stats.nct.sf(limit, pairs - 1, shift) >= power:  # the other tail is nothing by then
-            return pairs
-        pairs += 1
+    if min(len(ones), len(others)) < 2 or max(np.ptp(ones), np.ptp(others)) <= 1e-9:
+        return None
+    interval = stats.ttest_ind(others, ones, equal_var=False).confidence_interval(1 - 0.05 / together)
+    return Difference(np.mean(others) - np.mean(ones), (interval.high - interval.low) / 2)
 
 
 def size_reaching(accuracy: float, sizes: Sequence[int], accuracies: Sequence[float]) -> float:

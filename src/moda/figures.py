@@ -201,22 +201,17 @@ def _heatmap(axis: Axes, matrix: pd.DataFrame, size: int, **options) -> None:
 
 
 def comparison(results: pd.DataFrame) -> Figure:
-    """Exactitud for each N; `results` has the columns `n`, `accuracy` and `dead`, one row a run.
-
-    The bars are one standard error of a proportion of the 10000 test images. The classes that `dead`
-    names, whose score is always 0, are written beside the run.
-    """
+    """Exactitud (%) for each N; `results` has the columns `n`, `accuracy` and `complete`, one row a run."""
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
-    accuracy = results["accuracy"]
-    error = 100 * np.sqrt(accuracy * (1 - accuracy) / 10_000)
-    axis.errorbar(results["n"], 100 * accuracy, error, fmt="o", color=TEST, capsize=3, label="Aquí")
-    for run in results[results["dead"] != ""].itertuples():
-        place = {"xytext": (9, -4), "textcoords": "offset points", "size": 10, "color": TEST}
-        axis.annotate(f"sin puntaje:\n{run.dead}", (run.n, 100 * run.accuracy), **place)
+    for n, runs in results.groupby("n"):
+        places = n * 2 ** np.linspace(-0.15, 0.15, len(runs))
+        strip(axis, places, runs["accuracy"], ~runs["complete"])
     reported = {n: value for n, value in paper.ACCURACY.items() if n in set(results["n"])}
     if reported:
         values = [100 * value for value in reported.values()]
         axis.plot(list(reported), values, "D", mfc="none", color=PAPER, ms=8, label="Artículo")
+    axis.plot([], [], "o", color=TEST, label="Completas")
+    axis.plot([], [], "o", color=TEST, mfc="none", label="Con clases perdidas")
     axis.set_xscale("log", base=2)
     ticks = sorted(set(results["n"]))
     axis.set_xticks(ticks, [str(n) for n in ticks])

@@ -69,6 +69,11 @@ class Result:
     validation: dict
     record: dict
 
+    @property
+    def complete(self) -> bool:
+        """Whether a classifier keeps every class: a score above 0 for some of the validation images."""
+        return not self.validation["dead_classes"]
+
     def model(self) -> Autoencoder | Classifier:
         """The trained network, on the CPU and with dropout off."""
         model = self.run.network()

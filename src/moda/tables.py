@@ -9,7 +9,7 @@ from IPython.display import display
 from myst_nb import glue
 
 from moda import data
-from moda.comparison import Difference, interval, pairs_needed, within
+from moda.comparison import Difference, interval
 from moda.experiments import ClassifierRun, Fresh, Frozen, Revised, Run
 from moda.store import RECIPE, Result
 
@@ -60,38 +60,23 @@ def against_paper(rows: list[tuple[str, float | None, float, str]]) -> pd.DataFr
     return pd.DataFrame(lines)
 
 
-def verdicts(rows: list[tuple[str, float, float, str, float]]) -> pd.DataFrame:
-    """`against_paper` with the margin of the difference at the end of each row; adds the verdict."""
-    table = against_paper([row[:4] for row in rows])
-    table["Margen"] = [f"±{margin:{form}}" for *_, form, margin in rows]
-    table["Veredicto"] = [
-        "dentro" if within(ours - reported, margin) else "fuera" for _, reported, ours, _, margin in rows
-    ]
-    return table
-
-
 def estimate(values: Sequence[float], form: str) -> str:
     """The mean over seeds ± half its 95 % interval (Student's t); a single value has no interval."""
     half = f"\u00a0±\u00a0{interval(values):{form}}" if len(values) > 1 else ""
     return f"{np.mean(values):{form}}{half}"
 
 
+def spread(values: Sequence[float], form: str) -> str:
+    """The mean over runs ± their standard deviation; a single value has none, and no value is a dash."""
+    if len(values) == 0:
+        return "—"
+    deviation = f"\u00a0±\u00a0{np.std(values, ddof=1):{form}}" if len(values) > 1 else ""
+    return f"{np.mean(values):{form}}{deviation}"
+
+
 def difference(result: Difference | None, form: str) -> str:
     """The mean difference of pairs ± half its 95 % interval (Student's t); a dash if there is none."""
     return f"{result.mean:+{form}}\u00a0±\u00a0{result.interval:{form}}" if result else "—"
-
-
-def p_value(p: float | None, equals: str = "") -> str:
-    """The p-value of a test, for a table or, with `equals`, for prose; a dash if there is none."""
-    if p is None:
-        return "—"
-    return "< 0.0001" if p < 0.0001 else f"{equals}{p:.4f}"
-
-
-def pairs(difference: float, deviation: float) -> str:
-    """How many pairs of runs a test needs (`comparison.pairs_needed`); above 1000, only that it is more."""
-    count = pairs_needed(difference, deviation)
-    return str(count) if count <= 1000 else "más de 1000"
 
 
 # The book's names for the parameters of a run.
