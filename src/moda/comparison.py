@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
-from torch import Tensor
 
 from moda import paper
 
@@ -47,27 +46,10 @@ def interval(values: Sequence[float] | np.ndarray) -> float:
     return stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
 
 
-def normal_interval(share: float, images: int) -> float:
-    """Half the 95 % interval of a share in [0, 1] of `images` images, by the normal distribution (Wald)."""
-    return 1.96 * (share * (1 - share) / images) ** 0.5
-
-
 def wilson_interval(count: int, total: int) -> tuple[float, float]:
     """The 95 % interval, in [0, 1], of a share observed as `count` of `total`, by Wilson (1927)."""
     limits = stats.binomtest(count, total).proportion_ci(method="wilson")
     return limits.low, limits.high
-
-
-def ratio_interval(parts: Tensor, wholes: Tensor) -> float:
-    """Half the 95 % interval of the ratio of two sums over the same images, by the normal distribution."""
-    residuals = parts - parts.sum() / wholes.sum() * wholes
-    return (1.96 * residuals.std() / len(parts) ** 0.5 / wholes.mean()).item()
-
-
-def deviation_interval(freedom: int) -> tuple[float, float]:
-    """The 95 % interval of a standard deviation, as multiples of its estimate (chi-squared)."""
-    low, high = (freedom / stats.chi2.ppf([0.975, 0.025], freedom)) ** 0.5
-    return low, high
 
 
 class Prediction:
