@@ -71,6 +71,13 @@ class Prediction:
             return 0
         return stats.t.ppf(0.975, self.freedom) * self.deviation * (1 + 1 / runs) ** 0.5
 
+    def density(self, values: pd.Series, value: float) -> float:
+        """The density at `value` of one more run, beside these `values`; NaN if there is none to tell it from."""
+        if not len(values) or not self.deviation > 0:
+            return math.nan
+        scale = self.deviation * (1 + 1 / len(values)) ** 0.5
+        return float(stats.t.pdf((value - values.mean()) / scale, self.freedom) / scale)
+
     def allows(self, values: pd.Series, value: float) -> bool:
         """Whether `value` is in the interval around the mean of `values`; never if there are none."""
         return len(values) > 0 and within(values.mean() - value, self.margin(len(values)))
