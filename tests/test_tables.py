@@ -20,13 +20,10 @@ def test_against_paper_gives_the_signed_difference_or_a_dash():
     ]
 
 
-def test_verdicts_say_which_differences_are_within_their_margin():
-    rows = [("ECM", 0.0533, 0.0546, ".4f", 0.0042), ("Exactitud (%)", 90.7, 82.09, ".2f", 0.98)]
-    table = tables.verdicts(rows)
-    assert table[["Diferencia", "Margen", "Veredicto"]].to_numpy().tolist() == [
-        ["+0.0013", "±0.0042", "dentro"],
-        ["-8.61", "±0.98", "fuera"],
-    ]
+def test_spread_is_the_mean_and_the_deviation_where_there_is_one():
+    assert tables.spread([1.0, 2.0, 3.0], ".1f") == "2.0\u00a0±\u00a01.0"
+    assert tables.spread(pd.Series([2.0]), ".1f") == "2.0"
+    assert tables.spread([], ".1f") == "—"
 
 
 def test_show_is_a_named_table_of_the_book_with_numbers_to_the_right(shown):
@@ -57,7 +54,7 @@ def result(run: Run, **record) -> Result:
         "seconds": 61.4,
         "date": "2026-11-24",
     } | record
-    return Result(run, Path(), pd.DataFrame(), {}, record)
+    return Result(run, Path(), pd.DataFrame(), {}, {}, record)
 
 
 def provenance(shown, groups: dict) -> tuple[dict[str, list[str]], str]:
@@ -126,18 +123,9 @@ def test_to_prose_hands_over_plain_values(monkeypatch, value):
     assert glued["key"] == value
 
 
-def test_differences_and_their_tests_are_dashes_where_there_are_none():
-    assert tables.difference(Difference(-0.5, 0.25, 0.01), ".1f") == "-0.5\u00a0±\u00a00.2"
-    assert tables.difference(None, ".1f") == tables.p_value(None) == "—"
-    assert tables.p_value(0.01234, "= ") == "= 0.0123"
-    assert tables.p_value(1e-5, "= ") == "< 0.0001"
-    assert tables.p_value(0.0002) == "0.0002"
-
-
-def test_more_than_1000_pairs_are_not_counted():
-    assert tables.pairs(0.5, 1.0) == "34"
-    assert tables.pairs(0.0887, 1.0) == "1000"
-    assert tables.pairs(0.0886, 1.0) == tables.pairs(0.0, 1.0) == "más de 1000"
+def test_difference_is_a_dash_where_there_is_none():
+    assert tables.difference(Difference(-0.5, 0.25), ".1f") == "-0.5\u00a0±\u00a00.2"
+    assert tables.difference(None, ".1f") == "—"
 
 
 def test_estimate_has_an_interval_where_there_are_several_values():

@@ -91,14 +91,22 @@ _PARAMETERS = {
 }
 # Those shown only if a run departs from the paper, and the paper's value.
 _CHOICES = {
+    "optimizer": ("Optimizador", "adam"),
+    "train_block": ("Bloque de imágenes", 0),
     "decay": ("Tasa decreciente", False),
+    "warm_up": ("Épocas en que sube la tasa", 0),
     "output_dropout": ("Dropout en la imagen", True),
     "all_pixels": ("Capas que no pierden píxeles", False),
     "output_relu": ("ReLU en los puntajes", True),
+    "leak": ("Pendiente bajo 0", 0.0),
+    "bias": ("Sesgo agregado al inicial", 0.0),
     "pretrained": ("Codificador preentrenado", True),
     "frozen": ("Codificador congelado", False),
     "revised": ("Red del capítulo 13", False),
+    "normalised": ("Normalización por lotes", True),
+    "mirrored": ("Imágenes reflejadas", True),
 }
+_WORDS = {True: "sí", False: "no", "adam": "Adam", "sgd": "SGD", "momentum": "SGD con impulso"}
 
 
 def provenance(groups: dict[str, list[Result]]) -> None:
@@ -145,7 +153,9 @@ def _parameters(run: Run) -> dict:
             "frozen": isinstance(start, Frozen),
             "revised": isinstance(start, Revised),
         }
-        if not isinstance(start, Revised):
+        if isinstance(start, Revised):
+            told |= {"normalised": start.normalised, "mirrored": start.mirrored}
+        else:
             told["all_pixels"] = run.autoencoder is not None and run.autoencoder.all_pixels
     return told
 
@@ -155,8 +165,8 @@ def _training(results: list[Result], runs: list[dict], labels: dict[str, str]) -
     rows = {}
     for name, label in labels.items():
         values = [run[name] for run in runs if name in run]
-        if name in _CHOICES:
-            values = ["sí" if value else "no" for value in values]
+        if values and isinstance(values[0], bool | str):
+            values = [_WORDS[value] for value in values]
         rows[label] = _together(values) or "—"
     seconds = [round(result.record["seconds"]) for result in results]
     return {
