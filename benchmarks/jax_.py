@@ -4,37 +4,37 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from contender import arguments, serve
+from contender import BATCH_SIZE, arguments, measured, serve
 from files import training_set
 
 
 class Encoder(nn.Module):
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, training):
         for channels in (16, 32):
             x = nn.Conv(channels, (3, 3), padding="VALID")(x)
-            x = nn.Dropout(0.2, deterministic=False)(nn.relu(x))
+            x = nn.Dropout(0.2)(nn.relu(x), deterministic=not training)
             x = nn.max_pool(x, (2, 2), strides=(2, 2))
         x = nn.relu(nn.Dense(64)(x.reshape(len(x), -1)))
-        return nn.Dropout(0.2, deterministic=False)(x)
+        return nn.Dropout(0.2)(x, deterministic=not training)
 
 
 class Autoencoder(nn.Module):
     @nn.compact
-    def __call__(self, x):
-        x = nn.relu(nn.Dense(800)(Encoder()(x)))
-        x = nn.Dropout(0.2, deterministic=False)(x).reshape(len(x), 5, 5, 32)
+    def __call__(self, x, training):
+        x = nn.relu(nn.Dense(800)(Encoder()(x, training)))
+        x = nn.Dropout(0.2)(x, deterministic=not training).reshape(len(x), 5, 5, 32)
         # The padding at the end is PyTorch's output_padding: 13 x 13 and 28 x 28.
         x = nn.relu(nn.ConvTranspose(16, (4, 4), strides=(2, 2), padding=((3, 4), (3, 4)))(x))
-        x = nn.Dropout(0.2, deterministic=False)(x)
+        x = nn.Dropout(0.2)(x, deterministic=not training)
         x = nn.ConvTranspose(1, (3, 3), strides=(2, 2), padding=((2, 3), (2, 3)))(x)
-        return nn.Dropout(0.2, deterministic=False)(nn.sigmoid(x))
+        return nn.Dropout(0.2)(nn.sigmoid(x), deterministic=not training)
 
 
 class Classifier(nn.Module):
     @nn.compact
-    def __call__(self, x):
-        return nn.Dropout(0.2, deterministic=False)(nn.relu(nn.Dense(10)(Encoder()(x))))
+    def __call__(self, x, training):
+        return nn.Dropout(0.2)(nn.relu(nn.Dense(10)(Encoder()(x, training))), deterministic=not training)
 
 
 def main() -> None:
@@ -43,12 +43,14 @@ def main() -> None:
     autoencodes = given.model == "autoencoder"
     model = Autoencoder() if autoencodes else Classifier()
     key = jax.random.key(0)
-    parameters = model.init({"params": key, "dropout": key}, images[:1])
+    parameters = model.init({"params": key, "dropout": key}, images[:1], training=True)
     optimizer = optax.adam(1e-3)
     state = [parameters, optimizer.init(parameters), key]
 
-    def loss(parameters, x, y, key):
-        output = model.apply(parameters, x, rngs={"dropout": key})
+    def loss(parameters, x, y, key=None):
+        """With dropout if there is a key."""
+        rngs = None if key is None else {"dropout": key}
+        output = model.apply(parameters, x, training=key is not None, rngs=rngs)
         if autoencodes:
             assert output.shape == x.shape
             return jnp.mean((output - x) ** 2)
@@ -61,12 +63,18 @@ def main() -> None:
         updates, optimizer_state = optimizer.update(gradient, optimizer_state)
         return optax.apply_updates(parameters, updates), optimizer_state, key
 
+    held_out = jax.jit(loss)
+
     def epoch():
         state[2], shuffle = jax.random.split(state[2])
         order = jax.random.permutation(shuffle, len(images))
-        for index in order[: len(images) // 64 * 64].reshape(-1, 64):
+        for index in order.reshape(-1, BATCH_SIZE):
             state[:] = step(*state, index)
-        jax.block_until_ready(state[0])
+        losses = [
+            held_out(state[0], images[i : i + BATCH_SIZE], labels[i : i + BATCH_SIZE])
+            for i in range(0, measured(given.images), BATCH_SIZE)
+        ]
+        jax.block_until_ready((state[0], losses))
 
     serve(epoch)
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from contender import arguments, serve
+from contender import BATCH_SIZE, arguments, measured, serve
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
@@ -36,7 +36,8 @@ def training_set(size: int) -> Subset:
 class Plain:
     def __init__(self, model: str, images: int, device: str):
         self.device = device
-        self.loader = DataLoader(training_set(images), batch_size=64, shuffle=True)
+        self.loader = DataLoader(training_set(images), batch_size=BATCH_SIZE, shuffle=True)
+        self.held_out = DataLoader(training_set(images), batch_size=BATCH_SIZE)
         self.autoencodes = model == "autoencoder"
         self.model = Autoencoder() if self.autoencodes else Classifier(Autoencoder().encoder)
         self.model.to(device)
@@ -46,15 +47,29 @@ class Plain:
     def epoch(self, batches: int | None = None) -> None:
         self.model.train()
         for x, labels in itertools.islice(self.loader, batches):
-            x, labels = x.to(self.device), labels.to(self.device)
             self.optimizer.zero_grad()
-            loss = self.loss(self.model(x), x if self.autoencodes else labels)
+            loss = self.loss_of(x, labels)
             loss.backward()
             self.optimizer.step()
         loss.item()  # waits for a GPU
+
+    @torch.no_grad()
+    def measure(self, batches: int) -> float:
+        self.model.eval()
+        losses = [self.loss_of(x, labels) for x, labels in itertools.islice(self.held_out, batches)]
+        return torch.stack(losses).mean().item()
+
+    def loss_of(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        x, labels = x.to(self.device), labels.to(self.device)
+        return self.loss(self.model(x), x if self.autoencodes else labels)
 
 
 if __name__ == "__main__":
     given = arguments()
     plain = Plain(given.model, data.TRAIN_SIZE, given.device)
-    serve(lambda: plain.epoch(given.images // 64))
+
+    def turn() -> None:
+        plain.epoch(given.images // BATCH_SIZE)
+        plain.measure(measured(given.images) // BATCH_SIZE)
+
+    serve(turn)

@@ -1,9 +1,9 @@
 """Contenders (d) and (e): this project, as `moda.train` trains."""
 
 import torch
-from contender import arguments, serve
+from contender import arguments, measured, serve
 
-from moda import data
+from moda import data, evaluation
 from moda.experiments import AutoencoderRun
 from moda.networks import Autoencoder, Classifier
 from moda.train import Learner, classification_loss, reconstruction_loss
@@ -22,4 +22,10 @@ if __name__ == "__main__":
         torch.set_num_threads(given.threads)
     train = data.load().train[: given.images].to(given.device)
     project = learner(given.model, given.device)
-    serve(lambda: project.epoch(train))
+    measure = evaluation.classifier_metrics if given.model == "classifier" else evaluation.autoencoder_metrics
+
+    def turn() -> None:
+        project.epoch(train)
+        measure(project.network, train[: measured(given.images)])
+
+    serve(turn)

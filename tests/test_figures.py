@@ -132,7 +132,9 @@ def test_comparison_marks_the_papers_values_of_the_same_n():
     reported = next(line for line in axis.lines if line.get_label() == "Artículo")
     assert list(reported.get_xdata()) == [64]
     np.testing.assert_allclose(reported.get_ydata(), [90.43])
-    hollow = [y for line in axis.lines if line.get_mfc() == "none" for y in line.get_ydata() if line != reported]
+    hollow = [
+        y for line in axis.lines if line.get_mfc() == "none" for y in line.get_ydata() if line != reported
+    ]
     assert sorted(hollow) == [70, 80]
 
 

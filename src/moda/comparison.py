@@ -72,7 +72,7 @@ class Prediction:
         return stats.t.ppf(0.975, self.freedom) * self.deviation * (1 + 1 / runs) ** 0.5
 
     def density(self, values: pd.Series, value: float) -> float:
-        """The density at `value` of one more run, beside these `values`; NaN if there is none to tell it from."""
+        """The density at `value` of one more run beside these; NaN if there are none, or no deviation."""
         if not len(values) or not self.deviation > 0:
             return math.nan
         scale = self.deviation * (1 + 1 / len(values)) ** 0.5
@@ -116,7 +116,7 @@ def unpaired(ones: Sequence[float], others: Sequence[float], together: int = 1) 
     if min(len(ones), len(others)) < 2 or max(np.ptp(ones), np.ptp(others)) <= 1e-9:
         return None
     interval = stats.ttest_ind(others, ones, equal_var=False).confidence_interval(1 - 0.05 / together)
-    return Difference(np.mean(others) - np.mean(ones), (interval.high - interval.low) / 2)
+    return Difference(float(np.mean(others) - np.mean(ones)), (interval.high - interval.low) / 2)
 
 
 def size_reaching(accuracy: float, sizes: Sequence[int], accuracies: Sequence[float]) -> float:

@@ -33,7 +33,10 @@ def autoencoder_metrics(model: nn.Module, images: Images, dropout: bool = False)
 
 
 def classifier_metrics(model: nn.Module, images: Images) -> dict:
-    """{"loss": cross entropy in nats (Eq. 2), "accuracy": Exactitud in [0, 1] (Eq. 3), "dead_classes": text}."""
+    """{"loss": cross entropy in nats (Eq. 2), "accuracy": Exactitud in [0, 1] (Eq. 3), "dead_classes": names}.
+
+    The names of the dead classes are one text, with a comma between them.
+    """
     given = scores(model, images)
     return {**_of_scores(given, images.labels), "dead_classes": ", ".join(dead_classes(given))}
 

@@ -353,7 +353,7 @@ def _windows(y: Tensor) -> Tensor:
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """F.linear by oneDNN, where there is one: limited to AVX2 (moda.arithmetic), MKL takes 2.5 times as long."""
+    """F.linear by oneDNN, if there: within AVX2 (moda.arithmetic), MKL takes 2.5 times as long."""
     if x.dtype == torch.float and torch.backends.mkldnn.is_available():
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return F.linear(x, weight, bias)

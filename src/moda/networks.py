@@ -87,8 +87,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.encoder = encoder
         scores = nn.Linear(encoder.n, 10)
-        with torch.no_grad():
-            scores.bias += bias
+        scores.bias.data += bias
         relu = [nn.LeakyReLU(leak) if leak else nn.ReLU()] if output_relu else []
         self.head = nn.Sequential(scores, *relu, nn.Dropout(dropout))
 
