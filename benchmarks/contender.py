@@ -1,8 +1,8 @@
 """What all contenders share: each is a process that trains when it is told to, and says how long it took.
 
 So all of them can be measured in alternation, in one sitting, without starting anything again. At each turn
-they do what an epoch of the book does: train on images in batches, then measure the loss, with dropout off, on
-two fifths as many.
+they do what an epoch of the book does: train on images in batches, then measure the loss, with dropout off,
+on two fifths as many.
 """
 
 import argparse

@@ -33,9 +33,9 @@ def autoencoder_metrics(model: nn.Module, images: Images, dropout: bool = False)
 
 
 def classifier_metrics(model: nn.Module, images: Images) -> dict:
-    """{"loss": cross entropy in nats (Eq. 2), "accuracy": Exactitud in [0, 1] (Eq. 3), "dead_classes": names}.
+    """The cross entropy in nats (Eq. 2) as `loss`, the Exactitud in [0, 1] (Eq. 3) as `accuracy`.
 
-    The names of the dead classes are one text, with a comma between them.
+    Also the names of the `dead_classes` as one text, with a comma between them.
     """
     given = scores(model, images)
     return {**_of_scores(given, images.labels), "dead_classes": ", ".join(dead_classes(given))}

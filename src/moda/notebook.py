@@ -26,16 +26,9 @@ from moda.parameters import (
 
 # Names in a notebook that differ from those in a run: one of several trainings, or a list.
 LIKE = dict.fromkeys(("autoencoder_epochs", "other_epochs", "short_epochs"), "epochs")
-LIKE |= {
-    "prior_consigna": "dropout",
-    "prior_repetir": "dropout",
-    "blocks": "train_block",
-    "ns": "n",
-    "plain_ns": "n",
-    "seeds": "seed",
-    "other_seeds": "seed",
-    "sizes": "train_size",
-}
+LIKE |= dict.fromkeys(("seeds", "other_seeds"), "seed") | dict.fromkeys(("ns", "plain_ns"), "n")
+LIKE |= dict.fromkeys(("prior_consigna", "prior_repetir"), "dropout")  # a probability
+LIKE |= {"blocks": "train_block", "sizes": "train_size"}
 
 
 def notice(notebook: str, values: dict[str, Any]) -> None:
