@@ -374,7 +374,7 @@ def test_table_has_the_reference_runs_when_asked(two_folders):
 
 def test_folder_name_is_stable():
     """Another name would make every stored run useless."""
-    assert folder_name(AutoencoderRun()) == "autoencoder-n64-s0-6b63b1cb50"
+    assert folder_name(AutoencoderRun()) == "autoencoder-n64-s0-b88ebc0a97"
 
 
 def test_folder_name_depends_on_every_field():
