@@ -23,6 +23,7 @@ class Halves:
     """`network`, the twin of `model` that is trained, and `flat`, all its parameters as one."""
 
     def __init__(self, model: nn.Module, loss: Callable[[nn.Module, Images], Tensor], batch_size: int):
+        torch.set_flush_denormal(True)
         self.network, self.loss = accelerate(model), loss
         self.flat = flatten(model)
         # Of each half: the network, and where its gradient goes.
@@ -35,7 +36,6 @@ class Halves:
 
     def start_epoch(self) -> None:
         """Training mode, and new random numbers for dropout that follow from torch's."""
-        _settle()
         for network, _ in self.parts:
             reseed(network.train())
 
