@@ -127,7 +127,8 @@
   const state = {
     network: DATA.redes[0].id,
     garment: START, // null when it is drawn
-    bytes: IMAGES.slice(START * SIZE, (START + 1) * SIZE),
+    bytes: IMAGES.slice(START * SIZE, (START + 1) * SIZE), // what the network sees
+    drawing: null, // what it was made of, as drawn
     code: null, // if not the garment's own
     target: 85,
     step: 0.5,
@@ -188,14 +189,14 @@
   function take(index) {
     state.garment = index;
     state.bytes = IMAGES.slice(index * SIZE, (index + 1) * SIZE);
-    state.code = null;
+    state.drawing = state.code = null;
     refresh();
   }
 
-  function draw(bytes) {
-    state.garment = null;
+  function show(bytes, drawing = null) {
+    state.garment = state.code = null;
     state.bytes = Uint8Array.from(bytes);
-    state.code = null;
+    state.drawing = drawing;
     refresh();
   }
 
@@ -230,7 +231,7 @@
     if (position("prenda") >= 0) take(position("prenda"));
     try {
       const drawn = decoded(parts.get("dibujo") ?? "");
-      if (drawn.length === SIZE) draw(drawn);
+      if (drawn.length === SIZE) show(drawn);
       const code = decoded(parts.get("codigo") ?? "");
       if (code.length && code.length % 4 === 0) {
         const values = new Float32Array(code.buffer);
@@ -344,7 +345,7 @@
 
   function slider(label, attributes, oninput) {
     const value = el("output");
-    const input = el("input", { type: "range", ...attributes, oninput: touch(() => oninput(Number(input.value))) });
+    const input = el("input", { ...attributes, type: "range", oninput: touch(() => oninput(Number(input.value))) });
     return { row: el("label", { class: "lab-control" }, el("span", {}, label), input, value), input, value };
   }
 
@@ -414,6 +415,8 @@
     return bytes.map((value, at) => (outside[at] ? value : Math.max(value, 190)));
   }
 
+  const mirrored = (image) => image.map((_, at) => image[at - (at % SIDE) + SIDE - 1 - (at % SIDE)]);
+
   function brush(bytes, x, y, erase) {
     for (let row = Math.max(0, Math.floor(y - 3)); row < Math.min(SIDE, y + 3); row++)
       for (let column = Math.max(0, Math.floor(x - 3)); column < Math.min(SIDE, x + 3); column++) {
@@ -437,36 +440,42 @@
       "aria-label": "Lienzo para dibujar, de 28 por 28 píxeles. Las flechas mueven el cursor, la barra espaciadora pinta y Suprimir borra.",
     });
     const cursor = el("span", { class: "lab-cursor", hidden: true });
-    const fill = el("input", { type: "checkbox", checked: true });
+    const again = { type: "checkbox", checked: true, onchange: () => state.drawing && prepare(state.drawing) };
+    const [fill, fit] = [el("input", again), el("input", again)];
     const over = el("input", { type: "checkbox" });
     const eraser = button("Goma", touch(() => eraser.setAttribute("aria-pressed", eraser.getAttribute("aria-pressed") !== "true")), { "aria-pressed": "false" });
     const erasing = () => eraser.getAttribute("aria-pressed") === "true";
 
     let stroke = null; // where the pointer was
+    let plain = false; // whether the drawing is a garment with changes
     let place = [14, 14]; // of the cursor: column and row
     const placeOf = (event) => {
       const box = board.getBoundingClientRect();
       return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
     };
-    // The first stroke over a garment begins a drawing, unless it is to be changed.
+    // The first stroke begins a drawing, unless the garment is to be changed, which the network sees as it is.
     const begin = (erase) => {
       touched = true;
-      const bytes = state.garment !== null && !over.checked && !erase ? new Uint8Array(SIZE) : state.bytes.slice();
-      draw(bytes);
+      if (state.drawing) return;
+      const fresh = state.garment !== null && !over.checked && !erase;
+      plain = !fresh && state.garment !== null;
+      state.drawing = fresh ? new Uint8Array(SIZE) : state.bytes.slice();
     };
     const line = (to, erase) => {
       const [x, y] = stroke ?? to;
       const steps = Math.max(1, Math.ceil(2 * Math.hypot(to[0] - x, to[1] - y)));
-      const bytes = state.bytes.slice();
-      for (let i = 0; i <= steps; i++) brush(bytes, x + ((to[0] - x) * i) / steps, y + ((to[1] - y) * i) / steps, erase);
+      const drawing = state.drawing.slice();
+      for (let i = 0; i <= steps; i++) brush(drawing, x + ((to[0] - x) * i) / steps, y + ((to[1] - y) * i) / steps, erase);
       stroke = to;
-      draw(bytes);
+      prepare(drawing);
     };
-    const end = () => {
-      if (!stroke) return;
-      stroke = null;
-      if (fill.checked && !erasing()) draw(filled(state.bytes));
+    const prepare = (drawing) => {
+      let seen = drawing;
+      if (fill.checked && !plain) seen = filled(seen);
+      if (fit.checked && !plain) seen = fitted(seen, SIDE, SIDE);
+      show(seen, drawing);
     };
+    const end = () => (stroke = null);
     board.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       board.focus({ preventScroll: true });
@@ -495,8 +504,7 @@
       if (!step || event.shiftKey) {
         begin(erase);
         line([place[0] + 0.5, place[1] + 0.5], erase);
-        if (erase) stroke = null;
-        else end();
+        end();
       }
       showCursor();
       say(`Fila ${place[1]}, columna ${place[0]}`);
@@ -509,7 +517,7 @@
       class: "lab-oculto",
       onchange: touch(async () => {
         try {
-          if (file.files[0]) draw(await fromFile(file.files[0]));
+          if (file.files[0]) show(await fromFile(file.files[0]));
         } catch {
           say("Ese archivo no es una imagen que el navegador pueda leer.", true);
         }
@@ -519,15 +527,12 @@
     const tools = el(
       "div",
       { class: "lab-botones" },
-      button("Borrar todo", touch(() => draw(new Uint8Array(SIZE)))),
+      button("Borrar todo", touch(() => ((plain = false), show(new Uint8Array(SIZE), new Uint8Array(SIZE))))),
       eraser,
-      button("Ajustar al marco", touch(() => draw(fitted(state.bytes, SIDE, SIDE)))),
+      button("Reflejar", touch(() => show(mirrored(state.bytes), state.drawing && mirrored(state.drawing)))),
       el("label", { class: "lab-archivo" }, "Cargar una imagen…", file),
-    );
-    const options = el(
-      "div",
-      { class: "lab-opciones" },
       el("label", {}, fill, " Rellenar el contorno"),
+      el("label", {}, fit, " Ajustar al marco"),
       el("label", {}, over, " Dibujar sobre la prenda"),
     );
 
@@ -540,9 +545,11 @@
     for (const { id, titulo, kB } of DATA.redes)
       network.append(el("option", { value: id }, id === DATA.redes[0].id ? titulo : `${titulo} (${(kB / 1000).toFixed(1)} MB)`));
 
-    const verdict = el("p", { class: "lab-veredicto" });
+    const verdict = el("p", { class: "lab-veredicto" }, "Cargando la red…");
+    const hint = el("p", { class: "lab-titulo" });
     const [table, showBars] = bars("Probabilidades", ["Probabilidad"]);
     table.querySelector("thead").classList.add("lab-oculto");
+    const input = canvas("Lo que ve la red");
     const output = canvas("Reconstrucción");
     const difference = canvas("Diferencia entre la reconstrucción y la prenda");
     const error = el("span");
@@ -561,32 +568,37 @@
     const pieces = Array.from({ length: 10 }, (_, i) => button("", touch(() => take(10 * Number(shelf.value) + i)), { class: "lab-prenda" }));
 
     mount.append(
+      verdict,
+      hint,
       el(
         "div",
         { class: "lab-taller" },
-        el("div", { class: "lab-tablero" }, el("p", { class: "lab-titulo" }, "Dibuje aquí"), el("div", { class: "lab-marco" }, board, cursor), tools, options),
-        el("div", {}, verdict, table),
-        el("div", { class: "lab-salida" }, figure("Reconstrucción", output), figure("Diferencia", difference, el("br"), error)),
+        el("div", { class: "lab-marco" }, board, cursor),
+        table,
+        el("div", { class: "lab-salida" }, figure("Lo que ve la red", input), figure("Reconstrucción", output), figure("Diferencia", difference, el("br"), error)),
+      ),
+      tools,
+      el(
+        "div",
+        { class: "lab-eleccion" },
+        el("label", {}, "Prenda ", shelf),
+        el("div", { class: "lab-prendas", role: "group", "aria-label": "Las diez de esa clase" }, ...pieces),
+        el("label", {}, "Red ", network),
       ),
       codeTitle,
       code,
       details,
-      el(
-        "div",
-        { class: "lab-eleccion" },
-        el("label", {}, "Red ", network),
-        el("label", {}, "Prenda ", shelf),
-        el("div", { class: "lab-prendas", role: "group", "aria-label": "Las diez de esa clase" }, ...pieces),
-      ),
     );
 
     return () => {
-      paint(board, now.pixels);
+      paint(board, state.drawing ? Float32Array.from(state.drawing, (value) => value / 255) : now.pixels);
+      paint(input, now.pixels);
       paint(output, now.output);
       paint(difference, now.output.map((value, i) => value - now.pixels[i]), SIGNED);
       error.textContent = `ECM ${now.error.toFixed(4)}`;
       showBars([now.probabilities]);
-      verdict.textContent = seen();
+      verdict.textContent = now.probabilities ? `${state.garment === null ? "Su dibujo" : "Esta prenda"} es: ${seen()}` : seen();
+      hint.textContent = mirrorHint();
       const silent = (neuron) => model.ready?.most[neuron] === 0;
       showCode(now.code, Math.max(1, ...now.code), silent);
       const mute = Array.from(now.code.keys()).filter(silent).length;
@@ -607,6 +619,15 @@
     if (!now.probabilities) return "Esta red solo reconstruye: el libro no guarda su clasificador.";
     const label = best(now.probabilities);
     return `${CLASSES[label]}, ${percent(now.probabilities[label])}`;
+  }
+
+  // The shoes of Fashion-MNIST point to the left: one that points to the right is something else to the network.
+  function mirrorHint() {
+    if (state.garment !== null || !now.probabilities) return "";
+    const other = classify(model, mirrored(now.pixels));
+    const label = best(other);
+    const better = label !== best(now.probabilities) && other[label] > Math.max(...now.probabilities);
+    return better ? `Reflejado, sería: ${CLASSES[label]}, ${percent(other[label])}` : "";
   }
 
   function thumbnail(element, index) {
@@ -647,6 +668,13 @@
       stages.replaceChildren(...shown.map(stage));
     };
 
+    function wide(text, picture, width) {
+      const made = figure(text, picture);
+      made.style.width = `min(100%, ${Math.max(180, width)}px)`;
+      picture.style.width = `min(100%, ${width}px)`;
+      return made;
+    }
+
     function stage({ title, forma, valores }) {
       const most = Math.max(...valores.map(Math.abs)) || 1;
       const scaled = valores.map((value) => value / most);
@@ -658,16 +686,14 @@
         const padded = new Float32Array(columns * rows);
         padded.set(scaled);
         paint(picture, padded, HEAT);
-        picture.style.width = `min(100%, ${7 * columns}px)`;
-        return figure(text, picture);
+        return wide(text, picture, 7 * columns);
       }
       const [channels, height, width] = forma;
       const across = channels === 1 ? 1 : 8;
       const picture = canvas(`${text} píxeles`, across * (width + 1) - 1, Math.ceil(channels / across) * (height + 1) - 1);
       for (let c = 0; c < channels; c++)
         paint(picture, scaled, GREY, c * width * height, (c % across) * (width + 1), Math.floor(c / across) * (height + 1), width, height);
-      picture.style.width = `min(100%, ${picture.width * Math.max(1, Math.round(52 / width))}px)`;
-      return figure(text, picture);
+      return wide(text, picture, picture.width * Math.max(1, Math.round(52 / width)));
     }
   };
 
