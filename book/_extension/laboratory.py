@@ -60,7 +60,9 @@ def _described(network: laboratory.Network) -> dict:
         "corregida": network.mended,
         "capas": {name: laboratory.layers(run.network().eval()) for name, run in runs.items() if run},
         "python": {name: laboratory.expression(run) for name, run in runs.items() if run},
-        "kB": round(sum((_stored(run).folder / store.WEIGHTS).stat().st_size for run in runs.values() if run) / 1e3),
+        "kB": round(
+            sum((_stored(run).folder / store.WEIGHTS).stat().st_size for run in runs.values() if run) / 1e3
+        ),
     }
 
 

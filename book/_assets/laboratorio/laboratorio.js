@@ -1030,7 +1030,17 @@
   parts.guardar = (mount) => {
     const code = el("code");
     const copy = (text, said) => async () => {
-      await navigator.clipboard.writeText(text());
+      try {
+        await navigator.clipboard.writeText(text());
+      } catch {
+        // A page opened as a file may have no clipboard; what is selected can be copied all the same.
+        const area = el("textarea", { class: "lab-oculto", "aria-hidden": "true" });
+        area.value = text();
+        mount.append(area);
+        area.select();
+        if (!document.execCommand("copy")) said = "El navegador no deja copiar: el texto está a la vista más abajo.";
+        area.remove();
+      }
       say(said, true);
     };
     mount.append(
