@@ -200,8 +200,12 @@ def test_no_page_has_trouble(visits, trouble):
 
 
 def test_a_page_with_its_figures_is_light(visits):
+    """Without what typesets formulas, and the networks of the laboratory, which test_laboratory.py weighs."""
     for where, visit in visits.items():
-        assert sum(size for address, size in visit.sent.items() if "/mathjax/" not in address) < 1.5e6, where
+        sizes = (
+            size for address, size in visit.sent.items() if not re.search("/(mathjax|laboratorio)/", address)
+        )
+        assert sum(sizes) < 1.5e6, where
 
 
 def test_formulas_are_typeset(visits):

@@ -260,6 +260,7 @@ def test_executed_again_a_file_that_is_as_good_is_kept_where_that_is_asked_for(t
         ("12-espacio-latente", "learning_rate", 0, "un número mayor que 0"),
         ("13-corrigiendo-el-modelo", "seeds", "0.5", "una lista de valores distintos"),
         ("articulo-y-reproduccion", "seed", -1, "un entero mayor o igual que 0"),
+        ("laboratorio", "autoencoder_seed", -1, "un entero mayor o igual que 0"),
     ],
 )
 def test_senseless_parameter_ends_at_once_in_spanish(monkeypatch, tmp_path, name, parameter, value, expected):
