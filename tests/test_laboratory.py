@@ -434,7 +434,8 @@ def test_a_picture_is_loaded_cut_inverted_and_made_grey(page, fashion_mnist, tmp
 
 
 @in_browser
-def test_a_garment_is_seen_to_pass_and_dropout_draws_anew(page):
+@torch.no_grad()
+def test_a_garment_is_seen_to_pass_and_dropout_draws_anew(page, fashion_mnist):
     place = part(page, "capas")
     captions = [caption.text for caption in place.find_elements(By.TAG_NAME, "figcaption")]
     shapes = ["1 × 28 × 28", "16 × 26 × 26", "16 × 13 × 13", "32 × 11 × 11", "32 × 5 × 5", "800", "64", "800"]
@@ -454,6 +455,15 @@ def test_a_garment_is_seen_to_pass_and_dropout_draws_anew(page):
     press(page, place, "Con dropout")
     assert (one != without).any() and (last() != one).any()
     assert "Con dropout, el ECM de este sorteo es" in place.text
+    # With nothing dropped, what dropout still does in training: it enlarges what it keeps.
+    page.execute_script("Math.random = () => 0.5")
+    press(page, place, "Con dropout")
+    position = page.execute_script("return laboratorioDatos.posiciones[laboratorio.estado.garment]")
+    x = y = fashion_mnist.test[[position]].pixels
+    model = model_of(FIRST.autoencoder)
+    for layer in [*model.encoder, *model.decoder]:
+        y = y / (1 - layer.p) if isinstance(layer, torch.nn.Dropout) else layer(y)
+    assert f"de este sorteo es {(y - x).square().mean():.4f};" in place.text
     press(page, place, "Sin dropout")
     assert (last() == without).all()
 

@@ -137,13 +137,16 @@
   let model = null;
   let now = null; // what was computed last
 
+  // What only the code changes leaves the rest as it is, down to the same array of pixels.
   function compute() {
-    const pixels = Float32Array.from(state.bytes, (value) => value / 255);
-    const own = encode(model, pixels);
-    if (state.code?.length !== own.length) state.code = null;
-    const code = state.code ?? own;
+    if (now?.bytes !== state.bytes || now.model !== model) {
+      const pixels = Float32Array.from(state.bytes, (value) => value / 255);
+      now = { model, bytes: state.bytes, pixels, own: encode(model, pixels), probabilities: classify(model, pixels) };
+    }
+    if (state.code?.length !== now.own.length) state.code = null;
+    const code = state.code ?? now.own;
     const output = decode(model, code);
-    now = { pixels, own, code, output, error: squaredError(output, pixels), probabilities: classify(model, pixels) };
+    now = { ...now, code, output, error: squaredError(output, now.pixels) };
   }
 
   const squaredError = (a, b) => a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0) / a.length;
@@ -264,7 +267,7 @@
   }
 
   const button = (text, onclick, attributes = {}) => el("button", { type: "button", onclick, ...attributes }, text);
-  const percent = (value) => `${(100 * value).toFixed(1)} %`;
+  const percent = (value) => `${(100 * value).toFixed(1)}\u00a0%`;
   const touch = (action) => (event) => {
     touched = true;
     action(event);
@@ -599,7 +602,7 @@
       error.textContent = `ECM ${now.error.toFixed(4)}`;
       showBars([now.probabilities]);
       verdict.textContent = now.probabilities ? `${state.garment === null ? "Su dibujo" : "Esta prenda"} es: ${seen()}` : seen();
-      hint.textContent = mirrorHint();
+      hint.textContent = state.garment === null ? mirrorHint() : "Para probar con un dibujo, basta con trazar su contorno sobre el recuadro.";
       const silent = (neuron) => model.ready?.most[neuron] === 0;
       showCode(now.code, Math.max(1, ...now.code), silent);
       const mute = Array.from(now.code.keys()).filter(silent).length;
@@ -624,7 +627,7 @@
 
   // The shoes of Fashion-MNIST point to the left: one that points to the right is something else to the network.
   function mirrorHint() {
-    if (state.garment !== null || !now.probabilities) return "";
+    if (!now.probabilities) return "";
     const other = classify(model, mirrored(now.pixels));
     const label = best(other);
     const better = label !== best(now.probabilities) && other[label] > Math.max(...now.probabilities);
@@ -637,10 +640,16 @@
 
   parts.capas = (mount) => {
     let random = null;
+    let drawn = null; // of which pixels; each press draws anew
+    const again = (source) => () => {
+      random = source;
+      drawn = null;
+      refresh();
+    };
     const stages = el("div", { class: "lab-capas" });
-    const off = button("Sin dropout", () => ((random = null), refresh()), { disabled: true });
+    const off = button("Sin dropout", again(null), { disabled: true });
     const note = el("p", { class: "lab-titulo", "aria-live": "polite" });
-    mount.append(el("div", { class: "lab-botones" }, button("Con dropout: otro sorteo", () => ((random = Math.random), refresh())), off), note, stages);
+    mount.append(el("div", { class: "lab-botones" }, button("Con dropout: otro sorteo", again(Math.random)), off), note, stages);
     const titles = {
       Conv2d: ({ capa }) => `Convolución de ${capa.weight.shape[2]} × ${capa.weight.shape[2]}`,
       ConvTranspose2d: ({ capa }) => `Convolución transpuesta de ${capa.weight.shape[2]} × ${capa.weight.shape[2]}`,
@@ -651,6 +660,8 @@
     };
     const follow = { ReLU: "ReLU", Sigmoid: "sigmoide" };
     return () => {
+      if (drawn === now.pixels) return;
+      drawn = now.pixels;
       // A layer with what is applied to its output, up to the next.
       const shown = [{ title: "Prenda", forma: [1, SIDE, SIDE], valores: now.pixels }];
       for (const layer of trace([...model.encoder, ...model.decoder], now.pixels, random)) {
@@ -916,11 +927,11 @@
       );
     };
 
-    let measured = null; // of which garment, network and size
-    const key = () => [state.network, state.patch.size, now.pixels.join()].join();
+    let measured = null; // of which pixels and size
+    const same = (of) => of?.pixels === now.pixels && of.size === state.patch.size;
     async function sensitivity() {
       if (!now.probabilities) return;
-      const [of, at, which] = [key(), best(now.probabilities), model];
+      const [of, at, which] = [{ pixels: now.pixels, size: state.patch.size }, best(now.probabilities), model];
       const drops = new Float32Array(14 * 14);
       measured = of;
       for (let i = 0; i < drops.length; i++) {
@@ -929,7 +940,7 @@
         if (i % 14 === 13) {
           paint(heat, drops.map((drop) => Math.max(0, drop)), HEAT);
           await new Promise((resolve) => setTimeout(resolve));
-          if (key() !== of) return; // another garment meanwhile
+          if (!same(of)) return; // another garment meanwhile
         }
       }
       const worst = best(drops);
@@ -949,7 +960,7 @@
         control.input.value = value;
         control.value.textContent = value;
       }
-      if (measured !== key()) {
+      if (!same(measured)) {
         measured = null;
         paint(heat, new Float32Array(14 * 14), HEAT);
         heatText.textContent = "";
