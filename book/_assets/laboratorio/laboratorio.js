@@ -649,7 +649,7 @@
     const stages = el("div", { class: "lab-capas" });
     const off = button("Sin dropout", again(null), { disabled: true });
     const note = el("p", { class: "lab-titulo", "aria-live": "polite" });
-    mount.append(el("div", { class: "lab-botones" }, button("Con dropout: otro sorteo", again(Math.random)), off), note, stages);
+    mount.append(el("div", { class: "lab-botones" }, button("Con dropout: otro sorteo", again(() => Math.random())), off), note, stages);
     const titles = {
       Conv2d: ({ capa }) => `Convolución de ${capa.weight.shape[2]} × ${capa.weight.shape[2]}`,
       ConvTranspose2d: ({ capa }) => `Convolución transpuesta de ${capa.weight.shape[2]} × ${capa.weight.shape[2]}`,
