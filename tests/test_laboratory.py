@@ -318,7 +318,7 @@ def test_it_opens_with_a_garment_its_code_its_reconstruction_and_its_probabiliti
     rows = [" ".join(row.text.split()) for row in place.find_elements(CSS, ".lab-barras tbody tr")]
     assert rows == [f"{name} {100 * value:.1f} %" for name, value in zip(CLASSES, probabilities)]
     label = probabilities.argmax()
-    assert verdict(page) == f"Esta prenda es: {CLASSES[label]}, {100 * probabilities[label]:.1f} %"
+    assert verdict(page) == f"La red ve: {CLASSES[label]}, {100 * probabilities[label]:.1f} %"
     bars = place.find_elements(CSS, ".lab-codigo span")
     assert len(bars) == FIRST.autoencoder.n
     assert 0 < len(place.find_elements(CSS, ".lab-muda")) < len(bars)
@@ -334,12 +334,13 @@ def test_a_garment_is_chosen_from_a_hundred(page):
     shelf.select_by_visible_text("Sandalia")
     drawn(page)
     assert state(page)["garment"] // 10 == CLASSES.index("Sandalia")
+    assert "Su etiqueta: Sandalia." in place.text
     pieces = place.find_elements(CSS, ".lab-prenda")
     assert len(pieces) == 10
     pieces[9].click()
     drawn(page)
     assert pieces[9].get_attribute("aria-pressed") == "true"
-    assert verdict(page).startswith("Esta prenda es: Sandalia"), "the clearest of its class"
+    assert verdict(page).startswith("La red ve: Sandalia"), "the clearest of its class"
 
 
 # In pixels of the image, from its upper left corner.
@@ -364,7 +365,7 @@ def draw(browser, points: list[tuple[int, int]], kind: str = "mouse") -> None:
 @pytest.mark.parametrize("kind", ["mouse", "touch"])
 def test_a_boot_that_is_drawn_is_recognised(page, kind):
     draw(page, BOOT, kind)
-    assert verdict(page).startswith("Su dibujo es: Bota")
+    assert verdict(page).startswith("La red ve: Bota")
     assert state(page)["garment"] is None
 
 
@@ -374,7 +375,7 @@ def test_a_boot_that_points_to_the_right_is_one_when_it_is_mirrored(page):
     place = part(page, "taller")
     before = verdict(page)
     press(page, place, "Reflejar")
-    assert verdict(page).startswith("Su dibujo es: Bota")
+    assert verdict(page).startswith("La red ve: Bota")
     press(page, place, "Reflejar")
     assert verdict(page) == before
 
@@ -425,7 +426,7 @@ def test_a_picture_is_loaded_cut_inverted_and_made_grey(page, fashion_mnist, tmp
     photo.paste(boot.convert("RGB"), (200, 30))
     photo.save(tmp_path / "bota.png")
     page.find_element(CSS, "input[type=file]").send_keys(str(tmp_path / "bota.png"))
-    wait(page, lambda _: verdict(page).startswith("Su dibujo es: Bota"))
+    wait(page, lambda _: verdict(page).startswith("La red ve: Bota"))
     image = shown(page, page.find_element(CSS, ".lab-lienzo")) / 255
     assert np.abs(image - fashion_mnist.test[[position]].pixels.squeeze().numpy()).mean() < 0.1
     (tmp_path / "texto.png").write_text("no es una imagen")

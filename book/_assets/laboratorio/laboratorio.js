@@ -543,7 +543,10 @@
     const network = el("select", {
       onchange: touch(() => {
         const wanted = network.value;
-        choose(wanted).catch((error) => say(error.message, true));
+        choose(wanted).catch((error) => {
+          say(error.message, true);
+          refresh(); // so that the network that is still there is shown as chosen
+        });
       }),
     });
     for (const { id, titulo, kB } of DATA.redes)
@@ -601,8 +604,8 @@
       paint(difference, now.output.map((value, i) => value - now.pixels[i]), SIGNED);
       error.textContent = `ECM ${now.error.toFixed(4)}`;
       showBars([now.probabilities]);
-      verdict.textContent = now.probabilities ? `${state.garment === null ? "Su dibujo" : "Esta prenda"} es: ${seen()}` : seen();
-      hint.textContent = state.garment === null ? mirrorHint() : "Para probar con un dibujo, basta con trazar su contorno sobre el recuadro.";
+      verdict.textContent = now.probabilities ? `La red ve: ${seen()}` : seen();
+      hint.textContent = state.garment === null ? mirrorHint() : `Su etiqueta: ${CLASSES[DATA.etiquetas[state.garment]]}. Para dibujar otra, basta con trazar su contorno sobre el recuadro.`;
       const silent = (neuron) => model.ready?.most[neuron] === 0;
       showCode(now.code, Math.max(1, ...now.code), silent);
       const mute = Array.from(now.code.keys()).filter(silent).length;
