@@ -826,8 +826,9 @@
     }
 
     // A point of the plane has a code: the mean and so much of each direction. No neuron is below 0.
-    function ask(at) {
+    function ask(wanted) {
       if (!model?.ready) return;
+      const at = wanted.map((part) => Math.max(0, Math.min(1, part)));
       const { mean, plane } = model.ready;
       const amounts = at.map((part, axis) => limits[axis][0] + part * (limits[axis][1] - limits[axis][0]));
       const code = Float32Array.from(mean, (value, i) => Math.max(0, value + amounts[0] * plane.directions[0][i] + amounts[1] * plane.directions[1][i]));
