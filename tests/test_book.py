@@ -50,7 +50,9 @@ def test_figures_1_to_7_are_the_papers_and_the_others_follow(pages):
             numbers[text(figure.select_one(".caption-number"))] = (name.split("/")[-1], figure["id"])
     assert list(numbers) == [f"Figura {number}" for number in range(1, len(numbers) + 1)]
     beyond = {page for page, _ in list(numbers.values())[7:]}
-    assert beyond <= {name.split("/")[1] for name in PAGES if re.match(r"notebooks/(0[7-9]|1\d)", name)}
+    assert beyond <= {
+        name.split("/")[1] for name in PAGES if re.match(r"notebooks/(0[7-9]|1\d|laboratorio)", name)
+    }
     assert dict(list(numbers.items())[:7]) == {
         "Figura 1": ("01-conjunto-de-datos", "fig-muestras"),
         "Figura 2": ("02-autoencoder", "fig-arquitectura"),

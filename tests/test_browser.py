@@ -76,14 +76,7 @@ def downloads(tmp_path_factory) -> Path:
 def browser(needs, site, downloads) -> Iterator[webdriver.Chrome]:
     needs("chromium")
     needs("chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver"))) as driver:
-        driver.set_script_timeout(120)  # for a machine that does much else
+    with chrome(downloads) as driver:
         driver.execute_cdp_cmd("Network.enable", {})
         # Every page is weighed as the first that is opened.
         driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
@@ -91,6 +84,19 @@ def browser(needs, site, downloads) -> Iterator[webdriver.Chrome]:
         driver.execute_cdp_cmd("Browser.grantPermissions", grant)
         look(driver, *LOOKS[0])
         yield driver
+
+
+def chrome(downloads: Path) -> webdriver.Chrome:
+    """A browser without a window, to be closed, that keeps what it downloads in that folder."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    driver.set_script_timeout(120)  # for a machine that does much else
+    return driver
 
 
 def look(browser, width: int, theme: str) -> None:
@@ -194,8 +200,12 @@ def test_no_page_has_trouble(visits, trouble):
 
 
 def test_a_page_with_its_figures_is_light(visits):
+    """Without what typesets formulas, and the networks of the laboratory, which test_laboratory.py weighs."""
     for where, visit in visits.items():
-        assert sum(size for address, size in visit.sent.items() if "/mathjax/" not in address) < 1.5e6, where
+        sizes = (
+            size for address, size in visit.sent.items() if not re.search("/(mathjax|laboratorio)/", address)
+        )
+        assert sum(sizes) < 1.5e6, where
 
 
 def test_formulas_are_typeset(visits):

@@ -264,6 +264,7 @@ def test_executed_again_a_file_that_is_as_good_is_kept_where_that_is_asked_for(t
         ("13-corrigiendo-el-modelo", "seeds", "0.5", "una lista de valores distintos"),
         ("14-que-mide-el-ecm", "train_size", 0, "un entero de 1 a 50000"),
         ("articulo-y-reproduccion", "device", 0, "«auto», «cpu», «cuda» o «mps»"),
+        ("laboratorio", "device", 0, "«auto», «cpu», «cuda» o «mps»"),
     ],
 )
 def test_senseless_parameter_ends_at_once_in_spanish(monkeypatch, tmp_path, name, parameter, value, expected):

@@ -69,7 +69,7 @@ def main() -> None:
 
         survivors = []
         for mutant, found in zip(chosen, pool.map(tried, chosen), strict=True):
-            print(f"{'caught' if found else 'SURVIVES':10}{mutant['file']:36}{mutant['fault']}", flush=True)
+            print(f"{'caught' if found else 'SURVIVES':10}{mutant['file']:40}{mutant['fault']}", flush=True)
             if not found:
                 survivors.append(mutant)
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} caught")
