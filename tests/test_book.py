@@ -128,5 +128,14 @@ def test_terms_are_in_order_and_have_an_english_name_and_a_definition(pages):
         assert text(definition).endswith("."), text(term)
 
 
+def test_numbers_have_a_minus_sign_and_keep_their_unit(pages):
+    for name, page in pages.items():
+        for code in page.select("article code, article pre, article script, article .math"):
+            code.decompose()
+        # One number and its unit may be two elements.
+        for block in page.select("article p, article li, article td, article figcaption"):
+            assert not re.search(r"\d %|\d ± |(?:^|\s)-\d", block.get_text()), (name, block.get_text())
+
+
 def test_the_whole_book_is_small(book):
     assert sum(file.stat().st_size for file in book.rglob("*") if file.is_file()) < 40e6

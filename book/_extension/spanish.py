@@ -1,14 +1,16 @@
-"""What no setting can translate into Spanish: the bibliography, the search and some texts of the theme."""
+"""What no setting can do for Spanish: the bibliography, the search, numbers in prose, some texts of the theme."""
 
 import re
 import unicodedata
 
+from docutils import nodes
 from finish import replace
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting import toplevel
 from pybtex.style.formatting.unsrt import Style, date, pages
 from pybtex.style.template import names, optional, sentence, words
 from sphinx.search.es import SearchSpanish
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 
 class Spanish(Style):
@@ -57,6 +59,30 @@ class Search(SearchSpanish):
         return re.sub(r"z$", "c", re.sub(r"^(.{3,}?)(es|e|s)$", r"\1", plain))
 
 
+class Numbers(SphinxPostTransform):
+    """In prose and tables, a minus sign before a number, and no line break between a number and what follows.
+
+    After those that insert the numbers of the notebooks.
+    """
+
+    default_priority = 900
+    minus = re.compile(r"(?<![\w.,)-])-(?=\d)")
+    joined = re.compile(r"(?<=\d) (?=(?:%|±|×|s|ms|min|h|kB|MB|GB)(?!\w))|(?<=[±×]) (?=[\d+−])")
+
+    def run(self, **kwargs):
+        for block in self.document.findall(nodes.TextElement):
+            if not isinstance(block, nodes.Inline | nodes.FixedTextElement):
+                self._join(block)
+
+    def _join(self, block):
+        last = ""  # a number and its unit may be two pieces of text
+        for text in list(block.findall(nodes.Text)):
+            if not isinstance(text.parent, nodes.literal | nodes.math):
+                changed = self.joined.sub("\u00a0", self.minus.sub("−", last + text))[len(last) :]
+                text.parent.replace(text, nodes.Text(changed))
+            last = text[-1:]
+
+
 # Hard-coded in templates and scripts, out of reach of sphinx.po.
 TEXTS = {
     'title="Toggle primary sidebar"': 'title="Mostrar u ocultar el menú del libro"',
@@ -91,6 +117,7 @@ def translate_texts(app, exception):
 
 def setup(app):
     app.add_search_language(Search)
+    app.add_post_transform(Numbers)
     register_plugin("pybtex.style.formatting", "spanish", Spanish)
     app.connect("build-finished", translate_texts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
