@@ -61,7 +61,9 @@ def provenance(shown, groups: dict) -> tuple[dict[str, list[str]], str]:
     """The rows of the table by their heads, and the line below it; every form has them."""
     tables.provenance(groups)
     forms = shown.pop()
-    *lines, _, line = forms["text/markdown"].splitlines() if groups else (None, forms["text/markdown"])
+    _, *folded, _, recipe, _ = forms["text/markdown"].splitlines()
+    *lines, line = filter(None, folded)
+    assert recipe.startswith("La receta es")
     cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in lines]
     for form in ("text/html", "text/plain"):
         assert line in forms[form] and all(cell in forms[form] for row in cells[2:] for cell in row), form
@@ -105,6 +107,7 @@ def test_provenance_tells_what_departs_from_the_paper(shown):
     assert rows["Capas que no pierden píxeles"] == ["sí", "sí"]
     assert rows["Dropout en la imagen"] == ["no", "—"]
     assert rows["ReLU en los puntajes"] == ["—", "no, sí"]
+    assert "Dropout en los puntajes" not in rows
     assert "Codificador congelado" not in rows
 
 

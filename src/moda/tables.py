@@ -97,6 +97,7 @@ _CHOICES = {
     "warm_up": ("Épocas en que sube la tasa", 0),
     "output_dropout": ("Dropout en la imagen", True),
     "all_pixels": ("Capas que no pierden píxeles", False),
+    "score_dropout": ("Dropout en los puntajes", 0.2),
     "output_relu": ("ReLU en los puntajes", True),
     "leak": ("Pendiente bajo 0", 0.0),
     "bias": ("Sesgo agregado al inicial", 0.0),
@@ -109,8 +110,14 @@ _CHOICES = {
 _WORDS = {True: "sí", False: "no", "adam": "Adam", "sgd": "SGD", "momentum": "SGD con impulso"}
 
 
+_RECIPE = (
+    "La receta es el número de versión de lo que decide el resultado de un entrenamiento: los modelos, el reparto de "
+    "las imágenes, los números al azar y el optimizador."
+)
+
+
 def provenance(groups: dict[str, list[Result]]) -> None:
-    """Display where the results of a notebook come from, according to the records of its runs.
+    """Display, folded, where the results of a notebook come from, according to the records of its runs.
 
     `groups`: runs that belong together, by Spanish name; empty if nothing was trained. The table has a
     column per group, and the line below it what all have in common.
@@ -134,12 +141,14 @@ def provenance(groups: dict[str, list[Result]]) -> None:
     }
     table = pd.DataFrame({name: _training(groups[name], runs[name], labels) for name in groups})
     table = table.rename_axis("Entrenamiento").reset_index()
-    forms = {
-        "text/markdown": f"{table.to_markdown(index=False, disable_numparse=True)}\n\n{line}",
-        "text/html": f"{table.to_html(index=False, border=0)}<p>{line}</p>",
-        "text/plain": f"{table.to_string(index=False)}\n{line}",
+    table_in = {
+        "text/markdown": f"{table.to_markdown(index=False, disable_numparse=True)}\n\n",
+        "text/html": table.to_html(index=False, border=0),
+        "text/plain": f"{table.to_string(index=False)}\n",
     }
-    display(forms if records else dict.fromkeys(forms, line), raw=True)
+    forms = {form: f"{rows if records else ''}{line}\n\n{_RECIPE}" for form, rows in table_in.items()}
+    forms["text/markdown"] = f":::{{dropdown}} Con qué se entrenó\n\n{forms['text/markdown']}\n:::"
+    display(forms, raw=True)
 
 
 def _parameters(run: Run) -> dict:
@@ -149,6 +158,8 @@ def _parameters(run: Run) -> dict:
         start = told.pop("start")
         told |= {
             "n": run.n,
+            "dropout": (run.autoencoder or start).dropout,
+            "score_dropout": run.dropout,
             "pretrained": not isinstance(start, Fresh),
             "frozen": isinstance(start, Frozen),
             "revised": isinstance(start, Revised),
