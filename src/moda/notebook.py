@@ -25,7 +25,7 @@ from moda.parameters import (
 )
 
 # Names in a notebook that differ from those in a run: one of several trainings, or a list.
-LIKE = dict.fromkeys(("autoencoder_epochs", "other_epochs", "short_epochs"), "epochs")
+LIKE = dict.fromkeys(("autoencoder_epochs", "compact_epochs", "short_epochs"), "epochs")
 LIKE |= dict.fromkeys(("seeds", "other_seeds"), "seed") | dict.fromkeys(("ns", "plain_ns"), "n")
 LIKE |= dict.fromkeys(("prior_consigna", "prior_repetir"), "dropout")  # a probability
 LIKE |= {"blocks": "train_block", "sizes": "train_size"}

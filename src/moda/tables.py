@@ -103,7 +103,7 @@ _CHOICES = {
     "bias": ("Sesgo agregado al inicial", 0.0),
     "pretrained": ("Codificador preentrenado", True),
     "frozen": ("Codificador congelado", False),
-    "revised": ("Red del capítulo 13", False),
+    "revised": ("Red compacta", False),
     "normalised": ("Normalización por lotes", True),
     "mirrored": ("Imágenes reflejadas", True),
 }
