@@ -4,6 +4,7 @@ import base64
 import copy
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,25 @@ def test_no_line_of_prose_begins_with_a_sign_that_myst_takes_for_something_else(
     """A line that begins with % is a comment, and one with + begins a list."""
     lines = source.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if re.match(r"%|\+ ", line)] == []
+
+
+CHAPTERS = [source for source in SOURCES if source.stem[:2].isdigit()]
+
+
+@pytest.mark.parametrize("source", CHAPTERS, ids=names)
+def test_chapter_says_its_answer_first_and_ends_in_exercises(source):
+    text = source.read_text(encoding="utf-8")
+    first = re.search(r"\n# .*\n\n(:::\{admonition\} En breve\n(?:.*\n)*?:::\n)", text)[1]
+    assert re.findall(r"\n\*\*(.+?)[.:]\*\*", first) == ["Pregunta", "Respuesta", "Antes conviene saber", "Lectura"]
+    exercises = re.split(r"\n## ", text)[-2]
+    assert exercises.startswith("Para probar\n")
+    assert len(re.findall(r"\n\*\*\d\.\*\*", exercises)) == exercises.count(":::{dropdown}") >= 2
+    # A command to try is one that runs: the notebook has what it sets.
+    commands = re.findall(r"```bash\n((?:.*\n)+?)```", exercises)
+    for notebook, *parameters in map(shlex.split, re.findall(r"papermill (\S+ .*)", "".join(commands).replace("\\\n", ""))):
+        assert notebook == f"notebooks/{source.stem}.ipynb"
+        assert set(parameters[2::3]) <= set(book_parameters(source.stem)), parameters
+    assert commands
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=names)
