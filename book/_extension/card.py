@@ -26,7 +26,7 @@ SIDE, NARROW, LENGTH, CODE, GAP = 28, 16, 9, 40, 2.5
 WIDTH = 2 * SIDE + 2 * LENGTH + CODE + 4 * GAP
 # The room for what is written below, its middle, and the margin around all.
 BELOW, TEXT, MARGIN = 8, -5.5, 4
-LABEL = {"color": "white", "size": 24, "ha": "center", "va": "center"}
+LABEL = {"color": "white", "ha": "center", "va": "center"}
 
 
 def weights() -> Path:
@@ -38,7 +38,8 @@ def weights() -> Path:
 def cover() -> Figure:
     width, height = WIDTH + 2 * MARGIN, BELOW + SIDE + 2 * MARGIN
     figure = plt.figure(figsize=(width / 10, height / 10), dpi=120, facecolor=INK)
-    scheme(figure.add_axes((MARGIN / width, MARGIN / height, WIDTH / width, (BELOW + SIDE) / height)))
+    place = (MARGIN / width, MARGIN / height, WIDTH / width, (BELOW + SIDE) / height)
+    scheme(figure.add_axes(place), size=32)
     return figure
 
 
@@ -49,12 +50,12 @@ def card() -> Figure:
     figure.text(y=0.7, s="clasificador convolucional", **title)
     subtitle = "Una reproducción abierta, sobre Fashion-MNIST"
     figure.text(0.06, 0.57, subtitle, size=25, color=PALE, va="center")
-    scheme(figure.add_axes((0.06, 0.06, 0.88, 0.41), anchor="W"))
+    scheme(figure.add_axes((0.06, 0.06, 0.88, 0.41), anchor="W"), size=24)
     return figure
 
 
-def scheme(axis: Axes) -> None:
-    """An image, the encoder, its code, the decoder and the reconstruction, from left to right."""
+def scheme(axis: Axes, size: float) -> None:
+    """An image, the encoder, its code, the decoder and the reconstruction, with letters of that size."""
     images = data.load().test[BOOT : BOOT + 1]
     model = NETWORK.network()
     model.load_state_dict(load_file(weights()))
@@ -65,7 +66,7 @@ def scheme(axis: Axes) -> None:
     grey = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     for left, image in ((0, images.pixels[0, 0]), (right, output)):
         axis.imshow(image.numpy(), extent=(left, left + SIDE, 0, SIDE), **grey)
-        axis.text(left + SIDE / 2, TEXT, f"{image.numel()} píxeles", **LABEL)
+        axis.text(left + SIDE / 2, TEXT, f"{image.numel()} píxeles", size=size, **LABEL)
     low, high = (SIDE - NARROW) / 2, (SIDE + NARROW) / 2
     for wide, inwards, colour in ((SIDE + GAP, LENGTH, ENCODER), (right - GAP, -LENGTH, DECODER)):
         corners = [(wide, 0), (wide + inwards, low), (wide + inwards, high), (wide, SIDE)]
@@ -75,7 +76,7 @@ def scheme(axis: Axes) -> None:
     # A 0 is a dash.
     heights = (code / code.max()).clip(min=0.02).numpy()
     axis.bar(places, NARROW * heights, width=0.75 * step, bottom=low, color="white")
-    axis.text(WIDTH / 2, TEXT, f"{len(code)} números", **LABEL)
+    axis.text(WIDTH / 2, TEXT, f"{len(code)} números", size=size, **LABEL)
     axis.set(xlim=(0, WIDTH), ylim=(-BELOW, SIDE), aspect="equal")
     axis.axis("off")
 
