@@ -224,14 +224,26 @@ def test_the_interface_is_in_spanish(visits):
 
 
 def english(page: BeautifulSoup) -> list[str]:
-    """What the page says in English, outside code, names in italics, the titles of works and excerpts."""
+    """What the page says in English, outside code, names in italics, the titles of works and excerpts.
+
+    Nor is it meant where the page says that it is English.
+    """
     quoted = "pre, code, em, .citation, .bibtex-citation"
     page = copy(page)
-    for element in page.select(f"script, style, article :is({quoted}), p.context"):
+    for element in page.select(f"script, style, article :is({quoted}), p.context, [lang=en]"):
         element.extract()
     said = list(page.stripped_strings)
     said += [element[name] for name in SPOKEN for element in page.select(f"[{name}]")]
     return [words for words in said if ENGLISH.search(words)]
+
+
+def test_the_buttons_of_the_cover_are_on_the_first_screen_of_a_phone(site, browser):
+    look(browser, 375, "light")
+    browser.get(f"{site}/index.html")
+    places = [button.rect for button in browser.find_elements(CSS, ".cover-buttons a")]
+    assert len(places) == 3
+    assert len({(place["y"], place["height"]) for place in places}) == 1, "in one row, in one line each"
+    assert places[0]["y"] + places[0]["height"] < 900
 
 
 def test_the_search_finds_singular_and_plural_with_accents_or_without(visits, site, browser):

@@ -17,6 +17,7 @@ from pypdf.generic import Destination
 from moda.data import PROJECT
 
 pytestmark = pytest.mark.slow
+PARTS = re.findall(r"caption: (.+)", (PROJECT / "_toc.yml").read_text(encoding="utf-8"))
 # What LaTeX, Sphinx and the bibliography say where nobody has translated them.
 ENGLISH = re.compile(
     r"\b(Contents|Chapter|Part|Figure|Table|Listing|Bibliography|References|Index|Release"
@@ -91,7 +92,7 @@ def test_it_begins_with_a_cover_and_the_contents(pdf, chapters):
     contents = "".join(contents)
     assert letters("Autoencoder y clasificador convolucional Una reproducción abierta") in cover
     assert contents.startswith("Índice")
-    for title in ("Presentación", "Cuadernos", "Más allá del artículo", "Cierre", *chapters):
+    for title in (*PARTS, *chapters):
         assert letters(title) in contents
 
 

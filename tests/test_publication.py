@@ -1,5 +1,6 @@
 """The book before others: its address, what links and citations say of it, the workflows, `make serve`."""
 
+import hashlib
 import os
 import re
 import signal
@@ -20,7 +21,9 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from pybtex.database import parse_file
 
+from moda import store
 from moda.data import PROJECT
+from moda.experiments import CHOSEN
 
 pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
@@ -119,6 +122,23 @@ def test_card_has_the_size_that_its_tags_say(hosted):
     card = PROJECT / "book" / "_assets" / "tarjeta.png"
     assert Image.open(card).size == (width, height) == (1200, 630)
     assert card.stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("picture", ["portada", "tarjeta"])
+def test_pictures_are_drawn_with_the_network_of_the_reference(picture):
+    """If not: `python book/_extension/card.py`."""
+    network = store.find(CHOSEN[64].autoencoder, weights=True)
+    weights = (network.folder / store.WEIGHTS).read_bytes()
+    drawn = Image.open(PROJECT / "book" / "_assets" / f"{picture}.png")
+    assert drawn.text["Source"] == hashlib.sha256(weights).hexdigest()
+
+
+def test_the_cover_leads_to_the_code_and_to_binder_where_there_is_an_address(hosted, book):
+    def leads(html: Path) -> list[str]:
+        return [link["href"] for link in pages_of(html)["portada"].select("article a[href^=https]")]
+
+    binder = "https://mybinder.org/v2/gh/Usuario/moda/main?urlpath=lab/tree/notebooks"
+    assert (leads(hosted), leads(book)) == ([REPOSITORY, binder], [])
 
 
 def test_citation_is_the_packages(hosted):

@@ -22,6 +22,7 @@ def configure(app, config):
             "cita": reference(work),
             "cita_bibtex": bibtex("moda", work),
             "cita_articulo_bibtex": bibtex("santamaria2024", work["references"][0]),
+            "en_linea": online(work),
         }
     except KeyError as error:
         raise ConfigError(f"CITATION.cff lacks the field {error}, which the book shows") from error
@@ -61,6 +62,16 @@ def address(work: dict) -> str:
     """The book's address: `url`, or else the repository's on GitHub Pages."""
     owner, name = work["repository-code"].split("/")[-2:]
     return work.get("url", f"https://{owner.lower()}.github.io/{name}").rstrip("/") + "/"
+
+
+def online(work: dict) -> str:
+    """Where the code is and what runs it in the browser, in Markdown."""
+    if not (repository := work.get("repository-code")):
+        return ""
+    owner, name = repository.split("/")[-2:]
+    binder = f"https://mybinder.org/v2/gh/{owner}/{name}/main?urlpath=lab/tree/notebooks"
+    code = f"[{owner}/{name}]({repository})"
+    return f"El código está en {code}, y [Binder]({binder}) ejecuta los cuadernos en línea."
 
 
 def reference(work: dict) -> str:
