@@ -56,6 +56,37 @@ def test_architecture_is_drawn_from_the_model(n):
     ]
 
 
+def test_architecture_marks_what_follows_each_layer_and_explains_marks_and_colours():
+    figure = figures.architecture(Autoencoder())
+    relu, sigmoid, dropout = (("o", "#444444"), ("^", "#444444"), ("o", "white"))
+    encoder, decoder = (
+        [(line.get_marker(), line.get_markerfacecolor()) for line in axis.lines] for axis in figure.axes
+    )
+    assert encoder == 3 * [relu, dropout]
+    assert decoder == [*2 * [relu, dropout], sigmoid, dropout]
+    (legend,) = figure.legends
+    explained = {text.get_text(): handle for text, handle in zip(legend.texts, legend.legend_handles)}
+    for name, mark in {"ReLU": relu, "sigmoide": sigmoid, "dropout": dropout}.items():
+        assert (explained[name].get_marker(), explained[name].get_markerfacecolor()) == mark
+    colours = {handle.get_facecolor() for handle in list(explained.values())[:4]}
+    drawn = {patch.get_facecolor() for axis in figure.axes for patch in axis.patches}
+    assert drawn - colours == {(1, 1, 1, 1)}, "only the image is white"
+
+
+def test_numbers_are_written_in_their_pixels_and_can_be_read():
+    _, axis = plt.subplots()
+    figures.numbers(axis, torch.tensor([[0, 200], [-3, 130]]), cmap="gray", vmin=0, vmax=255)
+    assert [text.get_text() for text in axis.texts] == ["0", "200", "−3", "130"]
+    assert [text.get_position() for text in axis.texts] == [(0, 0), (1, 0), (0, 1), (1, 1)]
+    assert [text.get_color() for text in axis.texts] == ["white", "black", "white", "black"]
+
+
+def test_numbers_have_no_negative_zero():
+    _, axis = plt.subplots()
+    figures.numbers(axis, torch.tensor([[-0.0, -0.2]]))
+    assert [text.get_text() for text in axis.texts] == ["0", "0"]
+
+
 def test_reconstructions_have_one_scale_above_and_below():
     images = torch.rand(2, 28, 28)
     figure = figures.reconstructions(images, images / 2, torch.tensor([9, 2]))
@@ -99,6 +130,13 @@ def test_autoencoder_curves_show_one_run_and_the_mean_of_all():
     first = [y for x, y in right.collections[0].get_paths()[0].vertices if x == 1]
     assert (min(first), max(first)) == pytest.approx((below, above))
     assert (left.get_xlabel(), left.get_ylabel()) == ("Época", "ECM")
+
+
+def test_autoencoder_curves_mark_the_papers_value():
+    left, right = figures.autoencoder_curves([history(), history()], 0.25).axes
+    assert list(right.lines[-1].get_ydata()) == [0.25, 0.25]
+    assert right.lines[-1].get_color() == figures.PAPER
+    assert [text.get_text() for text in right.texts] == ["Artículo (prueba)"] and not left.texts
 
 
 def test_classifier_curves_show_exactitud_in_percent_and_error():

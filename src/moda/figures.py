@@ -13,7 +13,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
@@ -48,6 +49,18 @@ def grid(rows: Sequence[Tensor | Sequence[Tensor]], size: tuple[float, float], v
     return figure, axes
 
 
+def numbers(axis: Axes, values: Tensor, size: float = 11, **scale) -> None:
+    """`values` (H, W) as pixels with the number written in each; `scale` is imshow's: vmin, vmax, cmap."""
+    image = axis.imshow(values.numpy(), **scale)
+    for (row, column), value in np.ndenumerate(values.double().numpy()):
+        dark = np.mean(image.cmap(image.norm(value))[:3]) < 0.46  # where both read as well
+        text = str(round(value)).replace("-", "−")
+        colour = "white" if dark else "black"
+        axis.text(column, row, text, ha="center", va="center", size=size, color=colour)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+
+
 def samples(images: Images, per_class: int = 3) -> Figure:
     """Fig. 1: the first `per_class` images of each class, five classes side by side."""
     classes = [images.images[images.labels == label][:per_class] for label in range(len(CLASSES))]
@@ -59,18 +72,24 @@ def samples(images: Images, per_class: int = 3) -> Figure:
 
 
 # How Fig. 2 draws the output of a layer: its name, and a pale colour by kind of operation.
+_CONVOLUTION, _POOLING, _LINEAR, _CODE = "#BBCCEE", "#CCDDAA", "#EEEEBB", "#FFCCCC"
 _OPERATIONS = {
-    nn.Conv2d: ("convolución\n{0.kernel_size[0]}×{0.kernel_size[1]}", "#BBCCEE"),
-    nn.MaxPool2d: ("max pooling\n{0.kernel_size}×{0.kernel_size}", "#CCDDAA"),
-    nn.Flatten: ("aplanado", "#EEEEBB"),
-    nn.Linear: ("lineal", "#EEEEBB"),
-    nn.Unflatten: ("reordenado", "#EEEEBB"),
+    nn.Conv2d: ("convolución\n{0.kernel_size[0]}×{0.kernel_size[1]}", _CONVOLUTION),
+    nn.MaxPool2d: ("max pooling\n{0.kernel_size}×{0.kernel_size}", _POOLING),
+    nn.Flatten: ("aplanado", _LINEAR),
+    nn.Linear: ("lineal", _LINEAR),
+    nn.Unflatten: ("reordenado", _LINEAR),
     nn.ConvTranspose2d: (
         "conv. transp.\n{0.kernel_size[0]}×{0.kernel_size[1]}, paso {0.stride[0]}",
-        "#BBCCEE",
+        _CONVOLUTION,
     ),
 }
-_CODE_COLOUR = "#FFCCCC"
+# Layers that leave the shape as it is: a mark on the way out of the stage before them.
+_MARKS = {
+    nn.ReLU: {"label": "ReLU", "marker": "o", "mfc": "#444444"},
+    nn.Sigmoid: {"label": "sigmoide", "marker": "^", "mfc": "#444444"},
+    nn.Dropout: {"label": "dropout", "marker": "o", "mfc": "white"},
+}
 
 
 def architecture(model: Autoencoder) -> Figure:
@@ -78,19 +97,21 @@ def architecture(model: Autoencoder) -> Figure:
 
     A map is drawn as a stack of sheets, one for every four channels; a vector as a bar.
     """
-    stages = {"encoder": [((1, 28, 28), "imagen", "white")], "decoder": []}
+    stages = {"encoder": [((1, 28, 28), "imagen", "white", [])], "decoder": []}
     for part, layer, shape in trace(model):
         if type(layer) in _OPERATIONS:
             name, colour = _OPERATIONS[type(layer)]
-            stages[part].append((shape, name.format(layer), colour))
-    code, name, _ = stages["encoder"].pop()
-    stages["encoder"].append((code, name, _CODE_COLOUR))
-    stages["decoder"].insert(0, (code, "código", _CODE_COLOUR))
-    figure, axes = plt.subplots(2, 1, figsize=(7.6, 4.6))
+            stages[part].append((shape, name.format(layer), colour, []))
+        else:
+            stages[part][-1][3].append(_MARKS[type(layer)])
+    code, name, _, marks = stages["encoder"].pop()
+    stages["encoder"].append((code, name, _CODE, marks))
+    stages["decoder"].insert(0, (code, "código", _CODE, []))
+    figure, axes = plt.subplots(2, 1, figsize=(7.6, 5.2))
     columns = max(len(row) for row in stages.values())
     for axis, title, row in zip(axes, ("Codificador", "Decodificador"), stages.values()):
         before = 0.0
-        for column, (shape, name, colour) in enumerate(row):
+        for column, (shape, name, colour, marks) in enumerate(row):
             half = _draw_stage(axis, column, shape, colour)
             axis.text(column, -0.62, "×".join(map(str, shape)), ha="center", va="top")
             axis.text(column, -0.86, name, ha="center", va="top", size=9.5, color="#444444")
@@ -99,10 +120,21 @@ def architecture(model: Autoencoder) -> Figure:
                 axis.annotate(
                     "", (column - half - 0.04, 0), (column - 1 + before + 0.04, 0), arrowprops=arrow
                 )
+            for place, mark in enumerate(marks):
+                axis.plot(column + half + 0.11 + 0.1 * place, 0, mec="#444444", ms=5.5, zorder=4, **mark)
             before = half
         axis.set(xlim=(-0.5, columns - 0.5), ylim=(-1.25, 0.6), aspect="equal")
         axis.set_title(title, loc="left")
         axis.axis("off")
+    kinds = {
+        "convolución, también transpuesta": _CONVOLUTION,
+        "max pooling": _POOLING,
+        "lineal, o solo otro orden": _LINEAR,
+        "código": _CODE,
+    }
+    legend = [Patch(fc=colour, ec="#444444", lw=0.7, label=label) for label, colour in kinds.items()]
+    legend += [Line2D([], [], ls="none", mec="#444444", ms=5.5, **mark) for mark in _MARKS.values()]
+    figure.legend(handles=legend, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -130,8 +162,11 @@ def reconstructions(originals: Tensor, outputs: Tensor, labels: Tensor) -> Figur
     return figure
 
 
-def autoencoder_curves(histories: Sequence[pd.DataFrame]) -> Figure:
-    """Fig. 4: ECM per epoch; left the first run, right the mean of all, ± one standard deviation."""
+def autoencoder_curves(histories: Sequence[pd.DataFrame], reported: float | None = None) -> Figure:
+    """Fig. 4: ECM per epoch; left the first run, right the mean of all, ± one standard deviation.
+
+    `reported`: the paper's ECM on the test set, a line on the right.
+    """
     figure, (left, right) = plt.subplots(1, 2, sharey=True)
     _curves(left, histories[0], "loss")
     left.set(title="Una corrida", ylabel="ECM")
@@ -139,6 +174,17 @@ def autoencoder_curves(histories: Sequence[pd.DataFrame]) -> Figure:
     mean, spread = runs.mean(), runs.std(ddof=1).fillna(0)
     _curves(right, mean, "loss", spread)
     right.set_title(f"Promedio de {len(histories)} corridas" if len(histories) > 1 else "Promedio")
+    if reported is not None:
+        right.axhline(reported, color=PAPER, lw=1, zorder=0)
+        right.text(
+            0.02,
+            reported,
+            "Artículo (prueba)",
+            transform=right.get_yaxis_transform(),
+            va="bottom",
+            color=PAPER,
+            size=10,
+        )
     right.legend()
     return figure
 
