@@ -8,7 +8,6 @@ from moda.classification import (
     confusion_matrix,
     cross_entropy_bound,
     most_confused,
-    precision_recall,
     row_percentages,
     temperature,
 )
@@ -56,16 +55,6 @@ def test_most_confused_are_off_the_diagonal():
     confusion = confusion_matrix(torch.tensor([0, 0, 0, 0, 9, 9, 9]), torch.tensor([0, 0, 0, 1, 8, 8, 0]))
     largest = most_confused(confusion, 2)
     assert list(largest.items()) == [(("Bota", "Bolso"), 2), (("Manga corta", "Pantalón"), 1)]
-
-
-def test_precision_and_recall():
-    """Class 0: three of four images found, and one of class 1 besides; class 2 is never predicted."""
-    labels, predictions = torch.tensor([0, 0, 0, 0, 1, 1, 2, 2]), torch.tensor([0, 0, 0, 1, 0, 1, 1, 1])
-    scores = precision_recall(labels, predictions)
-    assert tuple(scores.index) == CLASSES
-    assert scores.iloc[0].to_dict() == {"precision": 3 / 4, "recall": 3 / 4}
-    assert scores.iloc[1].to_dict() == {"precision": 1 / 4, "recall": 1 / 2}
-    assert math.isnan(scores["precision"].iloc[2]) and scores["recall"].iloc[2] == 0
 
 
 def test_temperature_of_a_worked_example():

@@ -140,17 +140,36 @@ def test_autoencoder_curves_mark_the_papers_value():
 
 
 def test_classifier_curves_show_exactitud_in_percent_and_error():
-    left, right = figures.classifier_curves(history()).axes
+    left, right = figures.classifier_curves(history().assign(dead_classes="")).axes
     np.testing.assert_allclose(left.lines[0].get_ydata(), 100 * history()["train_accuracy"])
     np.testing.assert_allclose(right.lines[1].get_ydata(), history()["validation_loss"])
     assert [axis.get_ylabel() for axis in (left, right)] == ["Exactitud (%)", "Entropía cruzada"]
+    assert [len(axis.lines) + len(axis.patches) for axis in (left, right)] == [2, 2], "only the curves"
 
 
-def test_confusion_prints_every_cell_with_two_decimals():
-    axis = figures.confusion(paper.CONFUSION).axes[0]
-    assert [text.get_text() for text in axis.texts[:3]] == ["83.90", "0.00", "1.60"]
+def test_classifier_curves_mark_the_papers_values_and_the_epochs_with_a_dead_class():
+    dead = history().assign(dead_classes=["Buzo, Bota", "", "Bota"])
+    for axis, value in zip(figures.classifier_curves(dead, 90.43, 0.3865).axes, (90.43, 0.3865)):
+        assert list(axis.lines[2].get_ydata()) == [value, value]
+        assert [text.get_text() for text in axis.texts] == ["Artículo (prueba)"]
+        assert [(span.get_x(), span.get_width()) for span in axis.patches] == [(0.5, 1), (2.5, 1)]
+    said = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert said == ["Entrenamiento", "Validación", "Con clases perdidas"]
+
+
+def test_confusion_prints_what_is_not_zero_with_one_decimal():
+    (axis,) = figures.confusion(paper.CONFUSION).axes
+    assert [text.get_text() for text in axis.texts[:4]] == ["83.9", "", "1.6", "2.1"]
     assert len(axis.texts) == 100
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("Predicciones del modelo", "Etiquetas verdaderas")
+
+
+def test_confusion_has_the_papers_above_ours_in_the_same_colours():
+    above, below = figures.confusion(paper.CONFUSION / 2, paper.CONFUSION).axes
+    assert [axis.get_title(loc="left") for axis in (above, below)] == ["Artículo", "Aquí"]
+    assert [axis.texts[0].get_text() for axis in (above, below)] == ["83.9", "42.0"]
+    assert {axis.collections[0].get_clim() for axis in (above, below)} == {(0, 100)}
+    assert (above.get_xlabel(), below.get_xlabel()) == ("", "Predicciones del modelo")
 
 
 def test_confusion_difference_is_ours_less_the_papers_and_frames_what_is_outside():

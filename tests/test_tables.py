@@ -137,3 +137,8 @@ def test_estimate_has_an_interval_where_there_are_several_values():
     # Student's t for one degree of freedom is 12.706; the mean is not the middle one.
     assert tables.estimate([1.0, 2.0], ".2f") == "1.50\u00a0±\u00a06.35"
     assert tables.estimate([1.0, 2.0, 6.0], ".1f").startswith("3.0")
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "ninguna"), (1, "una"), (10, "diez"), (11, "11")])
+def test_small_counts_are_words(count, said):
+    assert tables.in_words(count) == said

@@ -55,14 +55,3 @@ def most_confused(confusion: pd.DataFrame, count: int) -> pd.Series:
     cells = confusion.stack()
     true, predicted = (cells.index.get_level_values(level) for level in (0, 1))
     return cells[true != predicted].nlargest(count)
-
-
-def precision_recall(labels: Tensor, predictions: Tensor) -> pd.DataFrame:
-    """Columns `precision` and `recall` in [0, 1], one row a class.
-
-    The precision of a class that is never predicted is not a number.
-    """
-    precision, recall, *_ = sklearn.metrics.precision_recall_fscore_support(
-        labels, predictions, labels=range(len(CLASSES)), zero_division=np.nan
-    )
-    return pd.DataFrame({"precision": precision, "recall": recall}, index=CLASSES)

@@ -189,13 +189,28 @@ def autoencoder_curves(histories: Sequence[pd.DataFrame], reported: float | None
     return figure
 
 
-def classifier_curves(history: pd.DataFrame) -> Figure:
-    """Fig. 6: Exactitud per epoch on the left, cross entropy on the right."""
+def classifier_curves(
+    history: pd.DataFrame, accuracy: float | None = None, cross_entropy: float | None = None
+) -> Figure:
+    """Fig. 6: Exactitud per epoch on the left, cross entropy on the right; grey where a class was dead.
+
+    `accuracy` (%) and `cross_entropy`: the paper's values on the test set.
+    """
     figure, (left, right) = plt.subplots(1, 2)
     _curves(left, 100 * history.filter(like="accuracy"), "accuracy")
     left.set(ylabel="Exactitud (%)")
     _curves(right, history, "loss")
     right.set(ylabel="Entropía cruzada")
+    for axis, value in ((left, accuracy), (right, cross_entropy)):
+        label = "Con clases perdidas"
+        for epoch in history.index[history["dead_classes"] != ""]:
+            axis.axvspan(epoch - 0.5, epoch + 0.5, color="#E8E8E8", lw=0, zorder=0, label=label)
+            label = None
+        if value is not None:
+            axis.axhline(value, color=PAPER, lw=1, zorder=1)
+            place = {"xy": (0.02, value), "xycoords": axis.get_yaxis_transform()}
+            offset = {"xytext": (0, 3), "textcoords": "offset points"}
+            axis.annotate("Artículo (prueba)", **place, **offset, color=PAPER, size=10)
     right.legend()
     return figure
 
@@ -215,10 +230,21 @@ def _curves(axis: Axes, history: pd.DataFrame, metric: str, spread: pd.DataFrame
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def confusion(percentages: pd.DataFrame) -> Figure:
-    """Fig. 7: the confusion matrix in % of its rows."""
-    figure, axis = plt.subplots(figsize=(7.6, 6.6))
-    _heatmap(axis, percentages, cmap="Blues", vmin=0, vmax=100, annot=True, fmt=".2f", size=9)
+def confusion(percentages: pd.DataFrame, reported: pd.DataFrame | None = None) -> Figure:
+    """Fig. 7: the confusion matrix in % of its rows, below the one that the paper reports, if given.
+
+    One decimal says all, as a class has 1000 test images; a cell that would say 0.0 is left empty.
+    """
+    matrices = {"Aquí": percentages}
+    if reported is not None:
+        matrices = {"Artículo": reported, **matrices}
+    size = (6.4, 1.1 + 3.7 * len(matrices))
+    figure, axes = plt.subplots(len(matrices), 1, figsize=size, sharex=True, squeeze=False)
+    for axis, (title, matrix) in zip(axes.flat, matrices.items()):
+        texts = matrix.map(lambda value: f"{value:.1f}" if value >= 0.05 else "")
+        _heatmap(axis, matrix, cmap="Blues", vmin=0, vmax=100, annot=texts, fmt="", size=13, square=False)
+        axis.set_title(title, loc="left")
+        axis.label_outer()
     return figure
 
 
@@ -239,8 +265,8 @@ def confusion_difference(cells: pd.DataFrame) -> Figure:
     return figure
 
 
-def _heatmap(axis: Axes, matrix: pd.DataFrame, size: int, **options) -> None:
-    sns.heatmap(matrix, annot_kws={"size": size}, square=True, cbar=False, ax=axis, **options)
+def _heatmap(axis: Axes, matrix: pd.DataFrame, size: int, square: bool = True, **options) -> None:
+    sns.heatmap(matrix, annot_kws={"size": size}, square=square, cbar=False, ax=axis, **options)
     axis.set(xlabel="Predicciones del modelo", ylabel="Etiquetas verdaderas")
     axis.tick_params(length=0)
     axis.set_xticks(axis.get_xticks(), axis.get_xticklabels(), rotation=45, ha="right")

@@ -28,7 +28,7 @@ from moda.parameters import (
 LIKE = dict.fromkeys(("autoencoder_epochs", "compact_epochs", "short_epochs"), "epochs")
 LIKE |= dict.fromkeys(("seeds", "other_seeds"), "seed") | dict.fromkeys(("ns", "plain_ns"), "n")
 LIKE |= dict.fromkeys(("prior_consigna", "prior_repetir"), "dropout")  # a probability
-LIKE |= {"blocks": "train_block", "sizes": "train_size"}
+LIKE |= {"blocks": "train_block", "sizes": "train_size", "few": "train_size"}
 
 
 def notice(notebook: str, values: dict[str, Any]) -> None:

@@ -197,6 +197,15 @@ def _together(values: Iterable, between: str = ", ") -> str:
     return between.join(map(str, values))
 
 
+# Feminine, as networks, epochs, classes and images are.
+_SMALL = ("ninguna", "una", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez")
+
+
+def in_words(count: int) -> str:
+    """A count as prose has it: in words up to ten."""
+    return _SMALL[count] if count < len(_SMALL) else str(count)
+
+
 def to_prose(**values) -> None:
     """Make each value available to the prose as {glue:text}`name:format`."""
     for name, value in values.items():
