@@ -175,16 +175,7 @@ def autoencoder_curves(histories: Sequence[pd.DataFrame], reported: float | None
     _curves(right, mean, "loss", spread)
     right.set_title(f"Promedio de {len(histories)} corridas" if len(histories) > 1 else "Promedio")
     if reported is not None:
-        right.axhline(reported, color=PAPER, lw=1, zorder=0)
-        right.text(
-            0.02,
-            reported,
-            "Artículo (prueba)",
-            transform=right.get_yaxis_transform(),
-            va="bottom",
-            color=PAPER,
-            size=10,
-        )
+        _mark(right, reported)
     right.legend()
     return figure
 
@@ -207,12 +198,17 @@ def classifier_curves(
             axis.axvspan(epoch - 0.5, epoch + 0.5, color="#E8E8E8", lw=0, zorder=0, label=label)
             label = None
         if value is not None:
-            axis.axhline(value, color=PAPER, lw=1, zorder=1)
-            place = {"xy": (0.02, value), "xycoords": axis.get_yaxis_transform()}
-            offset = {"xytext": (0, 3), "textcoords": "offset points"}
-            axis.annotate("Artículo (prueba)", **place, **offset, color=PAPER, size=10)
+            _mark(axis, value)
     right.legend()
     return figure
+
+
+def _mark(axis: Axes, reported: float) -> None:
+    """A line at the paper's value on the test set."""
+    axis.axhline(reported, color=PAPER, lw=1, zorder=1)
+    place = {"xy": (0.02, reported), "xycoords": axis.get_yaxis_transform()}
+    offset = {"xytext": (0, 3), "textcoords": "offset points"}
+    axis.annotate("Artículo (prueba)", **place, **offset, color=PAPER, size=10)
 
 
 def _curves(axis: Axes, history: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:
