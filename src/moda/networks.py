@@ -1,13 +1,16 @@
-"""The paper's two networks, layer by layer (section II, appendix A)."""
+"""The paper's two networks, layer by layer (section II, appendix A).
+
+Classes whose code the book's appendix shows have their docstrings in Spanish.
+"""
 
 import torch
 from torch import Tensor, nn
 
 
 class Encoder(nn.Sequential):
-    """Images (M, 1, 28, 28) to codes (M, n): half of the autoencoder, and the classifier's first part.
+    """De imágenes (M, 1, 28, 28) a códigos (M, n): la mitad del autoencoder y el comienzo del clasificador.
 
-    With `all_pixels` the second pooling has windows of three, and skips nothing.
+    Con `all_pixels` el segundo max pooling toma ventanas de tres y no deja nada afuera.
     """
 
     def __init__(self, n: int = 64, dropout: float = 0.2, all_pixels: bool = False):
@@ -19,7 +22,7 @@ class Encoder(nn.Sequential):
             nn.Conv2d(16, 32, kernel_size=3),  # 32 x 11 x 11
             nn.ReLU(),
             nn.Dropout(dropout),
-            # 32 x 5 x 5: windows of two skip the eleventh row and column
+            # 32 x 5 x 5: las ventanas de dos dejan afuera la undécima fila y la undécima columna
             nn.MaxPool2d(3 if all_pixels else 2, stride=2),
             nn.Flatten(),
             nn.Linear(32 * 5 * 5, n),
@@ -30,10 +33,10 @@ class Encoder(nn.Sequential):
 
 
 class Decoder(nn.Sequential):
-    """Codes (M, n) back to images (M, 1, 28, 28) with values in [0, 1].
+    """De códigos (M, n) a imágenes (M, 1, 28, 28) con valores entre 0 y 1.
 
-    With `all_pixels` larger kernels reach the last rows and columns, instead of output_padding, which
-    leaves only the bias in them. `output_dropout`: whether the image itself passes through dropout.
+    Con `all_pixels` hay núcleos más grandes, que llegan a las últimas filas y columnas, en lugar de
+    output_padding, que deja en ellas solo el sesgo. `output_dropout`: si la imagen misma pasa por dropout.
     """
 
     def __init__(
@@ -50,12 +53,12 @@ class Decoder(nn.Sequential):
             nn.Dropout(dropout),
             nn.ConvTranspose2d(16, 1, 4 - padding, stride=2, output_padding=padding),  # 1 x 28 x 28
             nn.Sigmoid(),
-            nn.Dropout(dropout if output_dropout else 0.0),  # on the output itself, as in the paper
+            nn.Dropout(dropout if output_dropout else 0.0),  # sobre la salida, como en el artículo
         )
 
 
 class Autoencoder(nn.Module):
-    """Fig. 2 and appendix A1: `encoder` to `n` neurons and `decoder` back to the image."""
+    """Figura 2 y apéndice A1: `encoder` lleva a `n` neuronas y `decoder` vuelve a la imagen."""
 
     def __init__(
         self, n: int = 64, dropout: float = 0.2, output_dropout: bool = True, all_pixels: bool = False
@@ -69,11 +72,10 @@ class Autoencoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Appendix A2: `encoder` (not copied) and one linear layer to the scores (M, 10) of the classes.
+    """Apéndice A2: `encoder` (sin copiarlo) y una capa lineal que da los puntajes (M, 10) de las clases.
 
-    As in the paper, the scores also pass through ReLU (unless `output_relu` is false) and dropout. The
-    appendix has Linear(64, 10); here the layer has as many inputs as the encoder has outputs. For chapter
-    7, `leak` is the slope of that ReLU below 0, and `bias` is added to the initial biases.
+    Como en el artículo, los puntajes pasan también por ReLU (salvo si `output_relu` es falso) y dropout. Para
+    el capítulo 7, `leak` es la pendiente de esa ReLU bajo 0, y `bias` se suma a los sesgos iniciales.
     """
 
     def __init__(

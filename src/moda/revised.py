@@ -1,4 +1,7 @@
-"""The classifier that chapter 13 compares with the paper's."""
+"""The classifier that chapter 13 compares with the paper's.
+
+The docstrings are in Spanish, as the book's appendix shows these classes.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +10,7 @@ from moda.networks import Classifier
 
 
 class RevisedEncoder(nn.Sequential):
-    """Images (M, 1, 28, 28) to codes (M, n): three convolutions, batch normalisation, no pixel skipped."""
+    """De imágenes (M, 1, 28, 28) a códigos (M, n): tres convoluciones, que usan todos los píxeles."""
 
     def __init__(self, n: int, dropout: float, normalised: bool = True):
         def convolution(inputs: int, outputs: int, *pooling: nn.Module) -> list[nn.Module]:
@@ -26,7 +29,7 @@ class RevisedEncoder(nn.Sequential):
 
 
 class MirroringClassifier(Classifier):
-    """A classifier that mirrors images at random in training, and averages both scores in evaluation."""
+    """Refleja al azar las imágenes al entrenar, y al evaluar promedia los dos puntajes."""
 
     def forward(self, x: Tensor) -> Tensor:
         mirrored = x.flip(3)
