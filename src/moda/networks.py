@@ -74,8 +74,8 @@ class Autoencoder(nn.Module):
 class Classifier(nn.Module):
     """Apéndice A2: `encoder` (sin copiarlo) y una capa lineal que da los puntajes (M, 10) de las clases.
 
-    Como en el artículo, los puntajes pasan también por ReLU (salvo si `output_relu` es falso) y dropout. Para
-    el capítulo 7, `leak` es la pendiente de esa ReLU bajo 0, y `bias` se suma a los sesgos iniciales.
+    Como en el artículo, los puntajes pasan también por ReLU (salvo si `output_relu` es falso) y dropout.
+    Para el capítulo 7, `leak` es la pendiente de esa ReLU bajo 0, y `bias` se suma a los sesgos iniciales.
     """
 
     def __init__(
