@@ -211,6 +211,17 @@ def test_a_page_with_its_figures_is_light(visits):
         assert sum(sizes) < 1.5e6, where
 
 
+def test_on_a_dark_page_plots_are_dark_and_images_as_they_are(browser, site):
+    look(browser, 1280, "dark")
+    browser.get(f"{site}/notebooks/03-curvas-promediadas.html")
+    plot, images = browser.execute_script(
+        "return ['curvas', 'entrenado'].map("
+        "(name) => getComputedStyle(document.querySelector(`#fig-${name} img`)).filter)"
+    )
+    look(browser, *LOOKS[0])
+    assert plot.startswith("invert") and images == "none"
+
+
 def test_formulas_are_typeset(visits):
     method = visits["metodo", 1280, "light"].rendered
     assert len(method.select("mjx-container")) == len(method.select(".math")) > 10
