@@ -111,6 +111,15 @@ def test_figures_1_to_7_are_the_papers_and_the_others_follow(pages):
     }
 
 
+def test_a_figure_leads_to_its_code_and_to_its_runs(pages):
+    for name in PAGES:
+        for figure in pages[name].select(".cell figure"):
+            code, *runs = (link["href"] for link in figure.select(".legend a"))
+            assert pages[name].select_one(code) == figure.find_parent(class_="cell"), figure["id"]
+            assert runs == ["#procedencia"] or name == "notebooks/laboratorio", figure["id"]
+            assert all(pages[name].select(target) for target in runs)
+
+
 def test_every_image_says_what_it_shows(pages):
     images = [image for page in pages.values() for image in page.select("article img")]
     assert all(len(image["alt"]) > 80 for image in images)

@@ -1,4 +1,4 @@
-"""Finishing touches to the built pages: what they load, and fixes to the theme's templates."""
+"""Finishing touches to the pages: links under figures, what pages load, fixes to the theme's templates."""
 
 import fcntl
 import re
@@ -6,7 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 from shutil import copytree
 
+from docutils import nodes
 from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset
 
@@ -30,6 +32,31 @@ EXTRA_PAGES = ("index", "search")
 
 # Held until the process ends, because LaTeX typesets the PDF after Sphinx has finished.
 LOCKS = []
+
+
+class Sources(SphinxPostTransform):
+    """Under each figure of a notebook, links to its code and to the runs behind it."""
+
+    default_priority = 900
+    builders = ("html",)
+
+    def run(self, **kwargs):
+        sections = [one["ids"][0] for one in self.document.findall(nodes.section)]
+        provenance = [name for name in sections if name.startswith("procedencia")]
+        for figure in self.document.findall(nodes.figure):
+            cell = figure.parent
+            while cell and "cell" not in cell.get("classes", []):
+                cell = cell.parent
+            if not cell:
+                continue
+            name = f"codigo-de-{figure['ids'][0]}"
+            cell["ids"].append(name)
+            links = [nodes.reference("", "Código", refuri=f"#{name}", internal=True)]
+            links += [nodes.reference("", "corridas", refuri=f"#{name}", internal=True) for name in provenance]
+            line = nodes.paragraph("", "", links[0])
+            for link in links[1:]:
+                line += [nodes.Text(" y "), link]
+            figure += nodes.legend("", line)
 
 
 def wait_for_others(app):
@@ -99,6 +126,7 @@ def finish(app, exception):
 
 def setup(app):
     wait_for_others(app)
+    app.add_post_transform(Sources)
     app.connect("env-before-read-docs", note_whole)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
