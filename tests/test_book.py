@@ -116,7 +116,7 @@ def test_a_figure_leads_to_its_code_and_to_its_runs(pages):
         for figure in pages[name].select(".cell figure"):
             code, *runs = (link["href"] for link in figure.select(".legend a"))
             assert pages[name].select_one(code) == figure.find_parent(class_="cell"), figure["id"]
-            assert runs == ["#procedencia"] or name == "notebooks/laboratorio", figure["id"]
+            assert runs == ["#procedencia"], figure["id"]
             assert all(pages[name].select(target) for target in runs)
 
 
