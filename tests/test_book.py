@@ -202,5 +202,27 @@ def test_numbers_have_a_minus_sign_and_keep_their_unit(pages):
             assert not re.search(r"\d %|\d ± |(?:^|\s)-\d", block.get_text()), (name, block.get_text())
 
 
+def test_the_text_waits_for_no_script(pages):
+    for name, page in pages.items():
+        waiting = [script["src"] for script in page.select("script[src]") if not script.has_attr("defer")]
+        assert not waiting, name
+    cover = " ".join(script["src"] for script in pages["portada"].select("script[src]"))
+    assert "mathjax" not in cover and "tippy" not in cover, "it has no use for them"
+
+
+def test_figures_come_when_they_are_looked_at_and_keep_their_place(pages, book):
+    figures = [image for name in OF_PAPER for image in pages[name].select(".cell figure img")]
+    assert len(figures) > 10
+    for image in figures:
+        assert image["loading"] == "lazy" and "aspect-ratio" in image["style"], image["alt"]
+        assert (book / "notebooks" / image["src"]).is_file()
+    assert sum(image["src"].endswith(".webp") for image in figures) > len(figures) / 2
+
+
+def test_a_summary_holds_no_paragraph(pages):
+    """The one kind of error that the Nu validator had found."""
+    assert not [name for name, page in pages.items() if page.select("summary p")]
+
+
 def test_the_whole_book_is_small(book):
     assert sum(file.stat().st_size for file in book.rglob("*") if file.is_file()) < 40e6

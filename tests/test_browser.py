@@ -20,6 +20,8 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import visibility_of_element_located
 from selenium.webdriver.support.ui import WebDriverWait
 from selenium_axe_python import Axe
 
@@ -293,6 +295,28 @@ def search(browser, site: str, words: str) -> set[str]:
     links = browser.find_elements(CSS, "ul.search li > a")
     WebDriverWait(browser, 10).until(lambda _: len(browser.find_elements(CSS, "p.context")) == len(links))
     return {link.get_attribute("href").removeprefix(f"{site}/").split(".html")[0] for link in links}
+
+
+@pytest.mark.parametrize(
+    "word, page",
+    [("clasificación", "notebooks/04-clasificador"), ("codificación", "notebooks/02-autoencoder")],
+)
+def test_the_search_finds_a_chapter_by_what_is_done_in_it(site, browser, word, page):
+    assert page in search(browser, site, word)
+    excerpts = [excerpt.text for excerpt in browser.find_elements(CSS, "p.context")]
+    assert not [excerpt for excerpt in excerpts if "\\(" in excerpt]
+
+
+def test_a_link_shows_what_it_leads_to(site, browser):
+    """From the keyboard too; Escape takes it away."""
+    browser.get(f"{site}/notebooks/08-pixeles-que-faltan.html")
+    settled(browser)
+    for kind, shown in {"fig": "img", "tabla": "td", "equation": "mjx-container", "term": "dd"}.items():
+        link = browser.find_element(CSS, f"article p a.reference[href*='#{kind}-']")
+        browser.execute_script("arguments[0].focus()", link)
+        WebDriverWait(browser, 10).until(visibility_of_element_located((CSS, f".tippy-box {shown}")), kind)
+        link.send_keys(Keys.ESCAPE)
+        WebDriverWait(browser, 10).until(lambda browser: not browser.find_elements(CSS, ".tippy-box"), kind)
 
 
 def test_the_button_copies_the_code(site, browser):

@@ -94,7 +94,12 @@ CHAPTERS = [source for source in SOURCES if source.stem[:2].isdigit()]
 def test_chapter_says_its_answer_first_and_ends_in_exercises(source):
     text = source.read_text(encoding="utf-8")
     first = re.search(r"\n# .*\n\n(:::\{admonition\} En breve\n(?:.*\n)*?:::\n)", text)[1]
-    assert re.findall(r"\n\*\*(.+?)[.:]\*\*", first) == ["Pregunta", "Respuesta", "Antes conviene saber", "Lectura"]
+    assert re.findall(r"\n\*\*(.+?)[.:]\*\*", first) == [
+        "Pregunta",
+        "Respuesta",
+        "Antes conviene saber",
+        "Lectura",
+    ]
     exercises = re.split(r"\n## ", text)[-2]
     assert exercises.startswith("Para probar\n")
     assert len(re.findall(r"\n\d\. ", exercises)) == exercises.count(":::{dropdown}") >= 2
@@ -385,7 +390,9 @@ def test_reruns_of_the_other_notebooks_train_and_finish(
     rerun("11-relu-y-dropout-en-la-salida", tmp_path / "11.ipynb", {**few, "epochs": 1})
     rerun("12-espacio-latente", tmp_path / "12.ipynb", {**short, "n": 2, "seed": 0, "other_seeds": 1})
     rerun(
-        "13-corrigiendo-el-modelo", tmp_path / "13.ipynb", {**few, "epochs": 1, "compact_epochs": 1, "seeds": 3}
+        "13-corrigiendo-el-modelo",
+        tmp_path / "13.ipynb",
+        {**few, "epochs": 1, "compact_epochs": 1, "seeds": 3},
     )
     rerun("14-que-mide-el-ecm", tmp_path / "14.ipynb", {**small, "epochs": 7, "seeds": 0})
     # Two averaged and one final autoencoder; then 2 x 2 pairs, of which notebook 05 finds one.

@@ -73,7 +73,7 @@ def provenance(shown, groups: dict) -> tuple[dict[str, list[str]], str]:
 def test_provenance_tells_what_is_common_once_and_what_differs_as_a_range(shown):
     times = {0: 61.4, 1: 70.6, 2: 65.0}
     averaged = [result(AutoencoderRun(seed=seed), seconds=time) for seed, time in times.items()]
-    rows, line = provenance(shown, {"Promediadas": averaged, "Final": averaged[:1]})
+    rows, line = provenance(shown, {"Promediadas": averaged, "Final": averaged[:1], "Ninguna": []})
     assert rows["Entrenamiento"] == ["Promediadas", "Final"]
     assert rows["N"] == ["64", "64"]
     assert rows["Semilla"] == ["0 a 2", "0"]

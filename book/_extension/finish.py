@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import copytree
 
 from docutils import nodes
+from PIL import Image
 from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -23,9 +24,31 @@ REPAIRS = {
     # ignoring accents.
     """querySelector('[role="main"]')""": 'querySelector("article")',
     "text.toLowerCase();": r'text.toLowerCase().normalize("NFD").replace(/\p{Mn}/gu, "");',
+    # No formula as its source, in the excerpts.
+    '[".headerlink", "script", "style"]': '[".headerlink", "script", "style", "div.math"]',
+    "return docContent.textContent;": r'return docContent.textContent.replace(/\\[()]/g, "");',
     # 1.5 MB per page of icons that the theme's style sheet also has as a font.
     re.compile(r"<script [^>]*/fontawesome\.js[^>]*></script>"): "",
+    # Scripts that the templates name wait for the text, as `postpone` lets the others; a module waits too.
+    re.compile(r'<script (src="[^"]*(?:searchtools|language_data|searchindex)\.js")'): r"<script defer \1",
+    "<script>DOCUMENTATION_OPTIONS": '<script type="module">DOCUMENTATION_OPTIONS',
+    # All that this style sheet does is to import the other, once it is there itself.
+    re.compile(r"styles/theme\.css\?digest=\w+"): "basic.css",
+    # Not before the style sheets, which they would slow down.
+    re.compile(r'<link rel="preload" as="script"[^>]*>'): "",
+    # A summary holds no paragraphs.
+    re.compile(
+        r'<p class="((?:collapsed|expanded) admonition-title)">(.*?)</p>'
+    ): r'<span class="\1">\2</span>',
+    "summary>p.": "summary>span.",
+    # A figure is fetched when it comes into sight, and its place is kept until then.
+    re.compile(r'style="width: (\d+)px; height: (\d+)px;"'): (
+        r'loading="lazy" style="width: \1px; aspect-ratio: \1 / \2;"'
+    ),
 }
+
+# Where links lead that show what is there: figures, tables, equations, terms, references.
+PREVIEWED = re.compile(r'href="[^"]*#(fig-|tabla-|equation-|term-|id\d)')
 
 # Pages that Sphinx makes without a source.
 EXTRA_PAGES = ("index", "search")
@@ -52,11 +75,29 @@ class Sources(SphinxPostTransform):
             name = f"codigo-de-{figure['ids'][0]}"
             cell["ids"].append(name)
             links = [nodes.reference("", "Código", refuri=f"#{name}", internal=True)]
-            links += [nodes.reference("", "corridas", refuri=f"#{name}", internal=True) for name in provenance]
+            links += [
+                nodes.reference("", "corridas", refuri=f"#{name}", internal=True) for name in provenance
+            ]
             line = nodes.paragraph("", "", links[0])
             for link in links[1:]:
                 line += [nodes.Text(" y "), link]
             figure += nodes.legend("", line)
+
+
+def postpone(app, page, template, context, doctree):
+    """Let a page's scripts wait until its text is shown, and leave out those that it has no use for."""
+    if app.builder.format != "html":
+        return
+    body = context.get("body", "")
+    needless = ["tippy"] if page == app.config.root_doc or not PREVIEWED.search(body) else []
+    if needless and 'class="math' not in body:
+        needless.append("mathjax")
+    files = [script for script in context["script_files"] if script.filename]
+    for script in files:
+        if any(name in str(script.filename) for name in needless):
+            context["script_files"].remove(script)
+        else:
+            script.attributes["defer"] = "defer"
 
 
 def wait_for_others(app):
@@ -78,24 +119,43 @@ def note_whole(app, env, docnames):
 
 
 def replace(app, replacements: dict[str | re.Pattern, str]) -> None:
-    """Apply `replacements` to the pages and to the scripts that write into them.
+    """Apply `replacements` to the pages, to the scripts that write into them and to the style of notebooks.
 
     One that occurs nowhere in the whole book is an error: the theme must have changed its text.
     """
     out = Path(app.outdir)
     scripts = [out / "_static" / f"{name}.js" for name in ("searchtools", "togglebutton", "translations")]
     missing = dict.fromkeys(replacements)
-    for file in [*out.rglob("*.html"), *scripts]:
+    for file in [*out.rglob("*.html"), *scripts, *out.glob("_static/mystnb*.css")]:
         text = file.read_text(encoding="utf-8")
         for old, new in replacements.items():
             pattern = old if isinstance(old, re.Pattern) else re.compile(re.escape(old))
-            text, found = pattern.subn(lambda match, new=new: new, text)
+            text, found = pattern.subn(new if pattern is old else lambda match, new=new: new, text)
             if found:
                 missing.pop(old, None)
         file.write_text(text, encoding="utf-8")
     if missing and app.whole_book:
         texts = "\n".join(old.pattern if isinstance(old, re.Pattern) else old for old in missing)
         raise ExtensionError(f"No built page or script has these texts, which the book replaces:\n{texts}")
+
+
+def lighten(out: Path) -> None:
+    """Replace the pictures of the pages by WebPs, which lose nothing, where these are smaller."""
+    for picture in out.glob("_images/*.png"):
+        light = picture.with_suffix(".webp")
+        Image.open(picture).save(light, lossless=True)
+        (picture if light.stat().st_size < picture.stat().st_size else light).unlink()
+    for file in [*out.rglob("*.html"), *out.glob("_static/tippy/**/*.js")]:
+        text = file.read_text(encoding="utf-8")
+        there = {
+            name
+            for name in re.findall(r"_images/([\w-]+)\.png", text)
+            if (out / f"_images/{name}.webp").exists()
+        }
+        for name in there:
+            text = text.replace(f"_images/{name}.png", f"_images/{name}.webp")
+        if there:
+            file.write_text(text, encoding="utf-8")
 
 
 def remove_old_pages(app):
@@ -114,6 +174,7 @@ def finish(app, exception):
     static = out / "_static"
     remove_old_pages(app)
     replace(app, REPAIRS)
+    lighten(out)
 
     # Only the 2 MB, of the package's 24, that typeset formulas.
     package = files("sphinx-mathjax-offline") / "static" / "mathjax"
@@ -128,5 +189,6 @@ def setup(app):
     wait_for_others(app)
     app.add_post_transform(Sources)
     app.connect("env-before-read-docs", note_whole)
+    app.connect("html-page-context", postpone, priority=900)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -112,7 +112,12 @@ def year(work: dict) -> int:
 
 
 def describe(app, page, template, context, doctree):
-    """Give a page the title, text and picture of its link previews, if the book has an address."""
+    """Give a page the title, text and picture of its link previews, if the book has an address.
+
+    A page that Sphinx makes, the search, gets its text in any case.
+    """
+    if page == "search":
+        context["metatags"] = '<meta name="description" content="Buscar en todas las páginas del libro." />'
     base = app.config.html_baseurl
     if not base or not doctree:
         return

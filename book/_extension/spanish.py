@@ -1,4 +1,4 @@
-"""What no setting can do for Spanish: the bibliography, the search, numbers in prose, some texts of the theme."""
+"""What no setting can do for Spanish: bibliography, search, numbers in prose, some texts of the theme."""
 
 import re
 import unicodedata
@@ -33,8 +33,9 @@ class Spanish(Style):
 class Search(SearchSpanish):
     """A search that treats singular and plural, with or without accents, as one word.
 
-    Sphinx's own stemmer keeps some of them apart, such as "imagen" and "imágenes". If no word matches the
-    one searched for, those that contain it do.
+    Sphinx's own stemmer keeps some of them apart, such as "imagen" and "imágenes". The act, who does it and
+    the verb are one word too: "clasificación", "clasificador", "clasificar". If no word matches the one
+    searched for, those that contain it do.
     """
 
     js_stemmer_rawcode = ""
@@ -46,7 +47,8 @@ class Search(SearchSpanish):
               .normalize("NFD")
               .replace(/\p{Mn}/gu, "")
               .replace(/^(.{3,}?)(es|e|s)$/, "$1")
-              .replace(/z$/, "c");
+              .replace(/z$/, "c")
+              .replace(/(.{4})(acion|ador|ar)$/, "$1");
         }
     """
 
@@ -56,7 +58,8 @@ class Search(SearchSpanish):
     def stem(self, word):
         letters = unicodedata.normalize("NFD", word.lower())
         plain = "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
-        return re.sub(r"z$", "c", re.sub(r"^(.{3,}?)(es|e|s)$", r"\1", plain))
+        plain = re.sub(r"z$", "c", re.sub(r"^(.{3,}?)(es|e|s)$", r"\1", plain))
+        return re.sub(r"(.{4})(acion|ador|ar)$", r"\1", plain)
 
 
 class Numbers(SphinxPostTransform):
@@ -77,7 +80,8 @@ class Numbers(SphinxPostTransform):
     def _join(self, block):
         last = ""  # a number and its unit may be two pieces of text
         for text in list(block.findall(nodes.Text)):
-            if not isinstance(text.parent, nodes.literal | nodes.math):
+            # A number that a notebook failed to give has no parent.
+            if text.parent is not None and not isinstance(text.parent, nodes.literal | nodes.math):
                 changed = self.joined.sub("\u00a0", self.minus.sub("−", last + text))[len(last) :]
                 text.parent.replace(text, nodes.Text(changed))
             last = text[-1:]

@@ -120,8 +120,9 @@ def provenance(groups: dict[str, list[Result]]) -> None:
     """Display, folded, where the results of a notebook come from, according to the records of its runs.
 
     `groups`: runs that belong together, by Spanish name; empty if nothing was trained. The table has a
-    column per group, and the line below it what all have in common.
+    column per group that has runs, and the line below it what all have in common.
     """
+    groups = {name: results for name, results in groups.items() if results}
     records = [result.record for results in groups.values() for result in results]
     common = []
     if records:
