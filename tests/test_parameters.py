@@ -203,6 +203,10 @@ def test_whole_numbers(value, expected):
     assert whole_numbers("seeds", value, like="seed") == expected
 
 
+def test_several_trainings_may_take_as_many_epochs():
+    assert whole_numbers("epochs", "[100, 100, 40]", like="epochs") == [100, 100, 40]
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -74,6 +74,8 @@ def beyond() -> list[str]:
         "for N = 16, 64 and 128",
         f"128 against 64 is {plain(c9.simple_64_128_prueba)} points on the test set and "
         f"{plain(c9.simple_64_128_validacion)} on the validation set",
+        f"256 against 64, with the paper's, {plain(c9.articulo_64_256_prueba)} and "
+        f"{plain(c9.articulo_64_256_validacion)}",
         f"with {few} labels {plain(c10.ayuda_pocas)} points",
         f"with {most} {plain(c10.ayuda_muchas)}",
         f"{c11.perdidas} of {c11.corridas_del_articulo} networks lost a class;",

@@ -57,8 +57,10 @@ def whole_numbers(name: str, value, like: str) -> list[int]:
     if isinstance(items, (list, tuple, range)) and len(items) <= LONGEST:
         with suppress(ParameterError):
             values = [checked(like, item) for item in items]
-    if not values or len(set(values)) < len(values):
-        kind = f"una lista de valores distintos, hasta {LONGEST}, por ejemplo [1, 2, 3]"
+    # Several trainings may take as many epochs; any other value twice would be the same training twice.
+    distinct = "" if like == "epochs" else " distintos"
+    if not values or (distinct and len(set(values)) < len(values)):
+        kind = f"una lista de valores{distinct}, hasta {LONGEST}, por ejemplo [1, 2, 3]"
         raise ParameterError(message(name, value, f"{kind}, cada uno {_RULES[like][2]}"))
     return values
 

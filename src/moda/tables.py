@@ -111,8 +111,8 @@ _WORDS = {True: "sí", False: "no", "adam": "Adam", "sgd": "SGD", "momentum": "S
 
 
 _RECIPE = (
-    "La receta es el número de versión de lo que decide el resultado de un entrenamiento: los modelos, el reparto de "
-    "las imágenes, los números al azar y el optimizador."
+    "La receta es el número de versión de lo que decide el resultado de un entrenamiento: los modelos, el "
+    "reparto de las imágenes, los números al azar y el optimizador."
 )
 
 
