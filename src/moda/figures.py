@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -97,7 +98,7 @@ def architecture(model: Autoencoder) -> Figure:
 
     A map is drawn as a stack of sheets, one for every four channels; a vector as a bar.
     """
-    stages = {"encoder": [((1, 28, 28), "imagen", "white", [])], "decoder": []}
+    stages: dict[str, list[tuple]] = {"encoder": [((1, 28, 28), "imagen", "white", [])], "decoder": []}
     for part, layer, shape in trace(model):
         if type(layer) in _OPERATIONS:
             name, colour = _OPERATIONS[type(layer)]
@@ -132,7 +133,9 @@ def architecture(model: Autoencoder) -> Figure:
         "lineal, o solo otro orden": _LINEAR,
         "código": _CODE,
     }
-    legend = [Patch(fc=colour, ec="#444444", lw=0.7, label=label) for label, colour in kinds.items()]
+    legend: list[Artist] = [
+        Patch(fc=colour, ec="#444444", lw=0.7, label=label) for label, colour in kinds.items()
+    ]
     legend += [Line2D([], [], ls="none", mec="#444444", ms=5.5, **mark) for mark in _MARKS.values()]
     figure.legend(handles=legend, loc="outside lower center", ncols=3)
     return figure
@@ -193,10 +196,9 @@ def classifier_curves(
     _curves(right, history, "loss")
     right.set(ylabel="Entropía cruzada")
     for axis, value in ((left, accuracy), (right, cross_entropy)):
-        label = "Con clases perdidas"
-        for epoch in history.index[history["dead_classes"] != ""]:
+        for place, epoch in enumerate(history.index[history["dead_classes"] != ""]):
+            label = None if place else "Con clases perdidas"
             axis.axvspan(epoch - 0.5, epoch + 0.5, color="#E8E8E8", lw=0, zorder=0, label=label)
-            label = None
         if value is not None:
             _mark(axis, value)
     right.legend()
