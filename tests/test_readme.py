@@ -65,7 +65,8 @@ def beyond() -> list[str]:
     c7, c8, c9, c10, c11, c12, c13, c14 = map(chapter, range(7, 15))
     few, *_, most = LABELS
     return [
-        f"{c7.favorita} ({c7.favorita_probabilidad:.0f} %; {c7.consigna_pareja:.0f} % if all",
+        f"{c7.favorita.replace('lotes de', 'batches of')} ({c7.favorita_probabilidad:.0f} %)",
+        f"the assignment's batches of 100 have {c7.consigna_probabilidad:.0f} %",
         f"by chance {c7.tres_de_tres:.0f} %",
         # The rest is a square.
         f"rows and columns {c8.pixeles_resto**0.5:.0f} to 27 of the output do not depend on the code",
