@@ -211,7 +211,7 @@ def test_the_text_waits_for_no_script(pages):
 
 
 def test_figures_come_when_they_are_looked_at_and_keep_their_place(pages, book):
-    figures = [image for name in OF_PAPER for image in pages[name].select(".cell figure img")]
+    figures = [image for name in OF_PAPER for image in pages[name].select(".cell_output img")]
     assert len(figures) > 10
     for image in figures:
         assert image["loading"] == "lazy" and "aspect-ratio" in image["style"], image["alt"]

@@ -352,10 +352,14 @@ def test_a_page_gives_its_notebook_and_it_runs(site, browser, downloads, tmp_pat
     papermill.execute_notebook(notebook, tmp_path / "out.ipynb", cwd=tmp_path, progress_bar=False)
 
 
-def test_a_dark_page_keeps_its_figures_readable(site, browser):
+def test_a_plot_on_a_dark_page_is_light_on_dark(site, browser):
     look(browser, 1280, "dark")
-    browser.get(f"{site}/notebooks/05-matriz-de-confusion.html")
-    figure = browser.find_element(CSS, "article figure img")
+    browser.get(f"{site}/notebooks/04-clasificador.html")
+    figure = browser.find_element(CSS, "#fig-clasificador img")
+    browser.execute_async_script(
+        "arguments[0].loading = 'eager'; arguments[0].decode().then(arguments[1])", figure
+    )
     pixels = np.asarray(Image.open(BytesIO(figure.screenshot_as_png)).convert("L")) / 255
-    ink, paper = np.quantile(pixels, [0.001, 0.9])
-    assert ink < 0.2 and 0.75 < paper < 0.9, "dark on light, but not glaring"
+    look(browser, *LOOKS[0])
+    ground, ink = np.quantile(pixels, [0.5, 0.999])
+    assert ground < 0.25 and ink > 0.75

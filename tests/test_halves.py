@@ -39,7 +39,7 @@ def test_gradient_is_that_of_the_whole_batch(few, count):
         torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_both_threads_give_what_one_gives(few, two_threads):
+def test_both_threads_give_what_one_gives(few):
     results = []
     for threads in (1, 2):
         torch.manual_seed(0)

@@ -80,7 +80,7 @@ def glued(notebook: str) -> dict:
     return values
 
 
-def test_set() -> tuple[np.ndarray, np.ndarray]:
+def images_of_the_test() -> tuple[np.ndarray, np.ndarray]:
     folder = locate(None)
     images = np.frombuffer((folder / "t10k-images-idx3-ubyte").read_bytes(), np.uint8, offset=16)
     labels = np.frombuffer((folder / "t10k-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8)
@@ -134,7 +134,7 @@ def decoded(code: np.ndarray, weights: dict) -> np.ndarray:
 
 @pytest.mark.slow
 def test_networks_that_stand_for_the_paper_s_give_the_numbers_shown():
-    images, labels = test_set()
+    images, labels = images_of_the_test()
     seed, classifier = next(iter(complete(64).items()))
     weights = [load_file(folder / "weights.safetensors") for folder in (folders(64)[seed][0], classifier)]
     squares, scores = [], []

@@ -92,11 +92,11 @@ def postpone(app, page, template, context, doctree):
     needless = ["tippy"] if page == app.config.root_doc or not PREVIEWED.search(body) else []
     if needless and 'class="math' not in body:
         needless.append("mathjax")
-    files = [script for script in context["script_files"] if script.filename]
-    for script in files:
-        if any(name in str(script.filename) for name in needless):
+    for script in list(context["script_files"]):
+        said = f"{script.filename} {script.attributes.get('body')}".lower()
+        if any(name in said for name in needless):
             context["script_files"].remove(script)
-        else:
+        elif script.filename:
             script.attributes["defer"] = "defer"
 
 
