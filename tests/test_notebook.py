@@ -31,7 +31,8 @@ def test_no_notice_with_the_books_parameters(shown):
 
 
 def test_notice_names_what_differs_in_every_form(shown):
-    notice(NAME, book_parameters(NAME) | {"ns": "[8]", "epochs": 2, "seeds": "[4]"})
+    book = book_parameters(NAME)
+    notice(NAME, book | {"ns": "[8]", "epochs": 2, "seeds": str(book["seeds"])})
     (forms,) = shown
     for form, text in seen(forms).items():
         assert "ns = [8] (en el libro, [64, 128, 256]); epochs = 2 (en el libro, 30)." in text, form

@@ -81,14 +81,14 @@ def letters(text: str) -> str:
 
 def test_it_is_a_book_on_a4_with_its_title_author_and_language(pdf):
     assert {tuple(round(side) for side in page.mediabox[2:]) for page in pdf.pages} == {(595, 842)}
-    assert 25 <= len(pdf.pages) <= 130
+    assert 25 <= len(pdf.pages) <= 160
     assert pdf.metadata.title == "Autoencoder y clasificador convolucional"
     assert pdf.metadata.author == "Los autores del proyecto moda"
     assert pdf.root_object["/Lang"] == "es"
 
 
 def test_it_begins_with_a_cover_and_the_contents(pdf, chapters):
-    cover, *contents = (letters(page.extract_text()) for page in pdf.pages[:4])
+    cover, *contents = (letters(page.extract_text()) for page in pdf.pages[:8])
     contents = "".join(contents)
     assert letters("Autoencoder y clasificador convolucional Una reproducción abierta") in cover
     assert contents.startswith("Índice")
@@ -136,13 +136,18 @@ def test_every_reference_is_resolved(pdf, text, built):
 
 def test_folded_code_is_left_out_and_the_rest_shown(text):
     said = letters(text)
-    for file in (PROJECT / "notebooks").glob("*.ipynb"):
-        for cell in nbformat.read(file, as_version=4).cells:
-            if cell.cell_type == "code" and "hide-input" in cell.metadata.get("tags", []):
-                assert letters(cell.source)[:50] not in said, cell.source
-            elif cell.cell_type == "code":
-                # Line by line: a page may end within the cell.
-                assert [line for line in cell.source.splitlines() if letters(line) not in said] == []
+    files = (PROJECT / "notebooks").glob("*.ipynb")
+    cells = [
+        cell for file in files for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"
+    ]
+    folded = [cell.source for cell in cells if "hide-input" in cell.metadata.get("tags", [])]
+    shown = [cell.source for cell in cells if cell.source not in folded]
+    # Line by line: a page may end within the cell.
+    assert [line for source in shown for line in source.splitlines() if letters(line) not in said] == []
+    visible = letters(" ".join(shown))
+    for source in folded:
+        beginning = letters(source)[:50]
+        assert beginning in visible or beginning not in said, source
 
 
 def test_nothing_is_left_in_english(text):

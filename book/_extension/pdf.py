@@ -12,6 +12,8 @@ from sphinx.util import logging
 
 # A table with more rows may break across pages; its columns are not wrapped.
 LONG = 15
+# How many characters fit into a line of it.
+WIDE = 90
 
 # The sources of the pages.
 SOURCES = ("*.md", "notebooks/*.ipynb", "references.bib", "_*.yml", "_latex/*", "_extension/*.py")
@@ -44,6 +46,10 @@ class Typeset(SphinxPostTransform):
             if len(rows) > LONG:
                 table["classes"].append("longtable")
                 columns = columns.lower()
+                lengths = [max(len(entry.astext()) for entry in column) for column in zip(*rows)]
+                if sum(lengths) > WIDE:
+                    # A long table does not wrap its cells unless it is told the widths.
+                    columns = "".join(rf"\X{{{length}}}{{{sum(lengths)}}}" for length in lengths)
                 if not isinstance(table[0], nodes.title):
                     # LaTeX numbers it even without a caption.
                     uncount = nodes.raw("", r"\addtocounter{table}{-1}", format="latex")
