@@ -68,6 +68,8 @@ FIRST_ANSWER = """
 
 
 def main() -> None:
+    if not PAGE.exists():
+        sys.exit(f"{PAGE} is missing: make book builds it.")
     with tempfile.TemporaryDirectory() as folder, chrome(Path(folder)) as browser:
         look(browser, *LOOKS[0])
         answers = []
