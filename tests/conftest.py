@@ -99,3 +99,9 @@ def needs():
             give_up(f"{tool} is not on this machine")
 
     return check
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory) -> Path:
+    """Where a module's browser keeps what it downloads."""
+    return tmp_path_factory.mktemp("downloads")

@@ -11,9 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import jupytext
 import numpy as np
@@ -27,7 +25,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from selenium_axe_python import Axe
-from test_browser import CSS, LOOKS, TOO_WIDE, chrome, english, look, sent, settled
+from test_browser import CSS, LOOKS, TOO_WIDE, chrome, english, look, sent, served, settled
 
 from moda import evaluation, laboratory, store
 from moda.data import CLASSES, PROJECT, Images
@@ -112,11 +110,6 @@ def test_the_expression_of_a_run_says_only_what_is_not_the_default():
 
 
 # ---- The page ----
-
-
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("downloads")
 
 
 @pytest.fixture(scope="module")
@@ -739,16 +732,10 @@ def test_every_control_has_a_name_and_is_reached_from_the_keyboard(page):
 
 @in_browser
 def test_it_works_in_a_subfolder_of_a_host_and_asks_no_other(browser, book):
-    class Silent(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=book.parent)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        host = f"http://127.0.0.1:{server.server_port}/"
+    with served(book.parent) as host:
         browser.get_log("performance")
         look(browser, *LOOKS[0])
-        opened(browser, f"{host}{book.name}/{PAGE}")
+        opened(browser, f"{host}/{book.name}/{PAGE}")
         press(browser, part(browser, "comparar"), "Comparar")
         wait(browser, lambda _: browser.find_elements(CSS, ".lab-redes canvas"))
         asked = [
@@ -756,9 +743,8 @@ def test_it_works_in_a_subfolder_of_a_host_and_asks_no_other(browser, book):
             for address in sent(browser)
             if not address.startswith(("data:", "about:", "blob:", "chrome:"))
         ]
-        assert asked and all(address.startswith(host) for address in asked)
+        assert asked and all(address.startswith(f"{host}/") for address in asked)
         browser.get("about:blank")
-        server.shutdown()
 
 
 @in_browser

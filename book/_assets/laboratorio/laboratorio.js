@@ -28,10 +28,11 @@
   }
 
   function receive([id, autoencoder, classifier]) {
-    const { capas } = DATA.redes.find((network) => network.id === id);
+    const network = DATA.redes.find((one) => one.id === id);
+    const { capas } = network;
     const both = Red.equipped(capas.autoencoder, Red.bytes(autoencoder));
     models[id] = {
-      ...DATA.redes.find((network) => network.id === id),
+      ...network,
       encoder: both.filter(({ name }) => name.startsWith("encoder.")),
       decoder: both.filter(({ name }) => name.startsWith("decoder.")),
       classifier: classifier && Red.equipped(capas.clasificador, Red.bytes(classifier)),
@@ -123,11 +124,13 @@
   // ---- State ----
 
   const START = 25; // a jumper of middling difficulty
-  const garment = (index) => Float32Array.from(IMAGES.subarray(index * SIZE, (index + 1) * SIZE), (value) => value / 255);
+  const toPixels = (bytes) => Float32Array.from(bytes, (value) => value / 255);
+  const bytesOf = (index) => IMAGES.slice(index * SIZE, (index + 1) * SIZE);
+  const garment = (index) => toPixels(bytesOf(index));
   const state = {
     network: DATA.redes[0].id,
     garment: START, // null when it is drawn
-    bytes: IMAGES.slice(START * SIZE, (START + 1) * SIZE), // what the network sees
+    bytes: bytesOf(START), // what the network sees
     drawing: null, // what it was made of, as drawn
     code: null, // if not the garment's own
     target: 85,
@@ -140,7 +143,7 @@
   // What only the code changes leaves the rest as it is, down to the same array of pixels.
   function compute() {
     if (now?.bytes !== state.bytes || now.model !== model) {
-      const pixels = Float32Array.from(state.bytes, (value) => value / 255);
+      const pixels = toPixels(state.bytes);
       now = { model, bytes: state.bytes, pixels, own: encode(model, pixels), probabilities: classify(model, pixels) };
     }
     if (state.code?.length !== now.own.length) state.code = null;
@@ -192,7 +195,7 @@
 
   function take(index) {
     state.garment = index;
-    state.bytes = IMAGES.slice(index * SIZE, (index + 1) * SIZE);
+    state.bytes = bytesOf(index);
     state.drawing = state.code = null;
     refresh();
   }
@@ -368,7 +371,7 @@
         }
     if (right < 0) return new Uint8Array(SIZE);
     const from = el("canvas", { width, height });
-    paint(from, Float32Array.from(source, (value) => value / 255));
+    paint(from, toPixels(source));
     const to = el("canvas", { width: SIDE, height: SIDE });
     const context = to.getContext("2d", { willReadFrequently: true });
     const [wide, high] = [right - left + 1, bottom - top + 1];
@@ -598,7 +601,7 @@
     );
 
     return () => {
-      paint(board, state.drawing ? Float32Array.from(state.drawing, (value) => value / 255) : now.pixels);
+      paint(board, state.drawing ? toPixels(state.drawing) : now.pixels);
       paint(input, now.pixels);
       paint(output, now.output);
       paint(difference, now.output.map((value, i) => value - now.pixels[i]), SIGNED);
@@ -767,13 +770,14 @@
   };
 
   parts.camino = (mount) => {
-    const pictures = ["Desde", "Por el código", "Por los píxeles", "Hasta"].map((title) => canvas(title));
+    const titles = ["Desde", "Por el código", "Por los píxeles", "Hasta"];
+    const pictures = titles.map((title) => canvas(title));
     const target = garmentSelect("Hasta qué prenda", (index) => ((state.target = index), refresh()));
     const walk = slider("De la prenda elegida a la otra", { min: 0, max: 1, step: 0.01 }, (value) => ((state.step = value), refresh()));
     mount.append(
       el("div", { class: "lab-botones" }, el("label", {}, "Hasta ", target)),
       walk.row,
-      el("div", { class: "lab-imagenes" }, ...["Desde", "Por el código", "Por los píxeles", "Hasta"].map((title, i) => figure(title, pictures[i]))),
+      el("div", { class: "lab-imagenes" }, ...titles.map((title, i) => figure(title, pictures[i]))),
     );
     return () => {
       const end = garment(state.target);
