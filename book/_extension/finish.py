@@ -47,9 +47,6 @@ REPAIRS = {
     ),
 }
 
-# Where links lead that show what is there: figures, tables, equations, terms, references.
-PREVIEWED = re.compile(r'href="[^"]*#(fig-|tabla-|equation-|term-|id\d)')
-
 # Pages that Sphinx makes without a source.
 EXTRA_PAGES = ("index", "search")
 
@@ -89,7 +86,10 @@ def postpone(app, page, template, context, doctree):
     if app.builder.format != "html":
         return
     body = context.get("body", "")
-    needless = ["tippy"] if page == app.config.root_doc or not PREVIEWED.search(body) else []
+    links = re.findall(r'href="([^"]*)"', body)
+    (skipped,) = app.config.tippy_skip_urls
+    without_preview = page == app.config.root_doc or all(re.match(skipped, link) for link in links)
+    needless = ["tippy"] if without_preview else []
     if needless and 'class="math' not in body:
         needless.append("mathjax")
     for script in list(context["script_files"]):
@@ -145,17 +145,14 @@ def lighten(out: Path) -> None:
         light = picture.with_suffix(".webp")
         Image.open(picture).save(light, lossless=True)
         (picture if light.stat().st_size < picture.stat().st_size else light).unlink()
+
+    def lighter(match):
+        name = match[0].replace(".png", ".webp")
+        return name if (out / name).exists() else match[0]
+
     for file in [*out.rglob("*.html"), *out.glob("_static/tippy/**/*.js")]:
         text = file.read_text(encoding="utf-8")
-        there = {
-            name
-            for name in re.findall(r"_images/([\w-]+)\.png", text)
-            if (out / f"_images/{name}.webp").exists()
-        }
-        for name in there:
-            text = text.replace(f"_images/{name}.png", f"_images/{name}.webp")
-        if there:
-            file.write_text(text, encoding="utf-8")
+        file.write_text(re.sub(r"_images/[\w-]+\.png", lighter, text), encoding="utf-8")
 
 
 def remove_old_pages(app):
