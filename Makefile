@@ -95,7 +95,7 @@ reproduce: $(READY) ## train everything from scratch, or what some CHAPTERS need
 	    $(basename $(notdir $(NOTEBOOKS)))
 	$(BIN)/python -m moda.reproduce $(CHOSEN) --compare $(OUT)
 
-bench: $(READY) ## speed against plain PyTorch, Keras and JAX; QUICK=1 for plain PyTorch alone
+bench: $(READY) ## speed against PyTorch (plain, compiled), Keras and JAX; QUICK=1 for plain PyTorch alone
 	$(BIN)/python -m moda.data
 	MODA_ARITHMETIC=native $(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick) $(if $(DEVICE),--device $(DEVICE))
 
