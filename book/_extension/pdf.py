@@ -28,6 +28,7 @@ class Typeset(SphinxPostTransform):
 
     def run(self):
         self.leave_out_folded_code()
+        self.leave_out_repeated_notes()
         self.lay_out_tables()
         self.begin_parts()
         self.return_references()
@@ -36,6 +37,12 @@ class Typeset(SphinxPostTransform):
         for cell in self.document.findall(nodes.container):
             if cell.get("hide_mode", "output") != "output":
                 cell.children = [part for part in cell if part["nb_element"] != "cell_code_source"]
+
+    def leave_out_repeated_notes(self):
+        """Each page says below its runs what a recipe is; on paper the method's chapter is enough."""
+        for paragraph in list(self.document.findall(nodes.paragraph)):
+            if paragraph.astext().startswith("La receta es"):
+                paragraph.parent.remove(paragraph)
 
     def lay_out_tables(self):
         """Align columns as in the HTML, to the left unless marked right; Sphinx would justify them."""

@@ -773,7 +773,7 @@
     const titles = ["Desde", "Por el código", "Por los píxeles", "Hasta"];
     const pictures = titles.map((title) => canvas(title));
     const target = garmentSelect("Hasta qué prenda", (index) => ((state.target = index), refresh()));
-    const walk = slider("De la prenda elegida a la otra", { min: 0, max: 1, step: 0.01 }, (value) => ((state.step = value), refresh()));
+    const walk = slider("De una a otra", { min: 0, max: 1, step: 0.01 }, (value) => ((state.step = value), refresh()));
     mount.append(
       el("div", { class: "lab-botones" }, el("label", {}, "Hasta ", target)),
       walk.row,
@@ -876,7 +876,7 @@
         const { places } = model.ready.plane;
         limits = [0, 1].map((axis) => {
           const values = places.map((place) => place[axis]);
-          const margin = 0.06 * (Math.max(...values) - Math.min(...values));
+          const margin = (axis ? 0.1 : 0.06) * (Math.max(...values) - Math.min(...values));
           return [Math.min(...values) - margin, Math.max(...values) + margin];
         });
         places.map(position).forEach(([x, y], index) => {
@@ -971,7 +971,7 @@
       if (!same(measured)) {
         measured = null;
         paint(heat, new Float32Array(14 * 14), HEAT);
-        heatText.textContent = "";
+        heatText.textContent = "La sensibilidad se calcula con el botón.";
       }
     };
   };
@@ -1005,7 +1005,7 @@
       paint(difference, after.map((value, i) => value - before[i]), SIGNED);
       ofImage.textContent = other
         ? `Lo que más cambia un píxel de las filas y columnas 25 a 27: ${amount(greatest(before, after, (at) => border(at, 25)))}. De las demás: ${amount(greatest(before, after, (at) => !border(at, 25)))}.`
-        : "";
+        : "Se ve al cambiar el código.";
     };
   };
 
