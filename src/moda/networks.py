@@ -8,12 +8,19 @@ from torch import Tensor, nn
 
 
 class Encoder(nn.Sequential):
-    """De imágenes (M, 1, 28, 28) a códigos (M, n): la mitad del autoencoder y el comienzo del clasificador.
+    """De imágenes (M, 1, 28, 28) a códigos (M, n).
 
-    Con `all_pixels` el segundo max pooling toma ventanas de tres y no deja nada afuera.
+    Es la mitad del autoencoder y el comienzo del clasificador. Con
+    `all_pixels` el segundo max pooling toma ventanas de tres y no deja nada
+    afuera.
     """
 
-    def __init__(self, n: int = 64, dropout: float = 0.2, all_pixels: bool = False):
+    def __init__(
+        self,
+        n: int = 64,
+        dropout: float = 0.2,
+        all_pixels: bool = False,
+    ):
         super().__init__(
             nn.Conv2d(1, 16, kernel_size=3),  # 16 x 26 x 26
             nn.ReLU(),
@@ -22,7 +29,8 @@ class Encoder(nn.Sequential):
             nn.Conv2d(16, 32, kernel_size=3),  # 32 x 11 x 11
             nn.ReLU(),
             nn.Dropout(dropout),
-            # 32 x 5 x 5: las ventanas de dos dejan afuera la undécima fila y la undécima columna
+            # 32 x 5 x 5: las ventanas de dos dejan afuera la undécima fila y
+            # la undécima columna
             nn.MaxPool2d(3 if all_pixels else 2, stride=2),
             nn.Flatten(),
             nn.Linear(32 * 5 * 5, n),
@@ -35,33 +43,48 @@ class Encoder(nn.Sequential):
 class Decoder(nn.Sequential):
     """De códigos (M, n) a imágenes (M, 1, 28, 28) con valores entre 0 y 1.
 
-    Con `all_pixels` hay núcleos más grandes, que llegan a las últimas filas y columnas, en lugar de
-    output_padding, que deja en ellas solo el sesgo. `output_dropout`: si la imagen misma pasa por dropout.
+    Con `all_pixels` hay núcleos más grandes, que llegan a las últimas filas y
+    columnas, en lugar de output_padding, que deja en ellas solo el sesgo.
+    `output_dropout`: si la imagen misma pasa por dropout.
     """
 
     def __init__(
-        self, n: int = 64, dropout: float = 0.2, output_dropout: bool = True, all_pixels: bool = False
+        self,
+        n: int = 64,
+        dropout: float = 0.2,
+        output_dropout: bool = True,
+        all_pixels: bool = False,
     ):
-        padding = 0 if all_pixels else 1
+        extra = 0 if all_pixels else 1
         super().__init__(
             nn.Linear(n, 32 * 5 * 5),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Unflatten(1, (32, 5, 5)),
-            nn.ConvTranspose2d(32, 16, 5 - padding, stride=2, output_padding=padding),  # 16 x 13 x 13
+            # 16 x 13 x 13
+            nn.ConvTranspose2d(32, 16, 5 - extra, 2, output_padding=extra),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.ConvTranspose2d(16, 1, 4 - padding, stride=2, output_padding=padding),  # 1 x 28 x 28
+            # 1 x 28 x 28
+            nn.ConvTranspose2d(16, 1, 4 - extra, 2, output_padding=extra),
             nn.Sigmoid(),
-            nn.Dropout(dropout if output_dropout else 0.0),  # sobre la salida, como en el artículo
+            # sobre la salida, como en el artículo
+            nn.Dropout(dropout if output_dropout else 0.0),
         )
 
 
 class Autoencoder(nn.Module):
-    """Figura 2 y apéndice A1: `encoder` lleva a `n` neuronas y `decoder` vuelve a la imagen."""
+    """Figura 2 y apéndice A1.
+
+    `encoder` lleva a `n` neuronas y `decoder` vuelve a la imagen.
+    """
 
     def __init__(
-        self, n: int = 64, dropout: float = 0.2, output_dropout: bool = True, all_pixels: bool = False
+        self,
+        n: int = 64,
+        dropout: float = 0.2,
+        output_dropout: bool = True,
+        all_pixels: bool = False,
     ):
         super().__init__()
         self.encoder = Encoder(n, dropout, all_pixels)
@@ -72,10 +95,11 @@ class Autoencoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Apéndice A2: `encoder` (sin copiarlo) y una capa lineal que da los puntajes (M, 10) de las clases.
+    """Apéndice A2: `encoder`, sin copiarlo, y los puntajes (M, 10).
 
-    Como en el artículo, los puntajes pasan también por ReLU (salvo si `output_relu` es falso) y dropout.
-    Para el capítulo 7, `leak` es la pendiente de esa ReLU bajo 0, y `bias` se suma a los sesgos iniciales.
+    Como en el artículo, los puntajes pasan también por ReLU (salvo si
+    `output_relu` es falso) y dropout. Para el capítulo 7, `leak` es la
+    pendiente de esa ReLU bajo 0, y `bias` se suma a los sesgos iniciales.
     """
 
     def __init__(
@@ -90,7 +114,8 @@ class Classifier(nn.Module):
         self.encoder = encoder
         scores = nn.Linear(encoder.n, 10)
         scores.bias.data += bias
-        relu = [nn.LeakyReLU(leak) if leak else nn.ReLU()] if output_relu else []
+        activation = nn.LeakyReLU(leak) if leak else nn.ReLU()
+        relu = [activation] if output_relu else []
         self.head = nn.Sequential(scores, *relu, nn.Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,12 +10,20 @@ from moda.networks import Classifier
 
 
 class RevisedEncoder(nn.Sequential):
-    """De imágenes (M, 1, 28, 28) a códigos (M, n): tres convoluciones, que usan todos los píxeles."""
+    """De imágenes (M, 1, 28, 28) a códigos (M, n).
+
+    Tres convoluciones, que usan todos los píxeles.
+    """
 
     def __init__(self, n: int, dropout: float, normalised: bool = True):
-        def convolution(inputs: int, outputs: int, *pooling: nn.Module) -> list[nn.Module]:
-            normalisation = [nn.BatchNorm2d(outputs)] if normalised else []
-            return [nn.Conv2d(inputs, outputs, 3), *normalisation, nn.ReLU(), *pooling, nn.Dropout(dropout)]
+        def convolution(inputs: int, outputs: int, *pooling: nn.Module):
+            return (
+                nn.Conv2d(inputs, outputs, 3),
+                *([nn.BatchNorm2d(outputs)] if normalised else []),
+                nn.ReLU(),
+                *pooling,
+                nn.Dropout(dropout),
+            )
 
         super().__init__(
             *convolution(1, 32, nn.MaxPool2d(2)),  # 32 x 13 x 13
@@ -29,7 +37,10 @@ class RevisedEncoder(nn.Sequential):
 
 
 class MirroringClassifier(Classifier):
-    """Refleja al azar las imágenes al entrenar, y al evaluar promedia los dos puntajes."""
+    """Refleja al azar las imágenes al entrenar.
+
+    Al evaluar promedia los puntajes de la imagen y de su reflejo.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         mirrored = x.flip(3)

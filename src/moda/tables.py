@@ -26,7 +26,7 @@ def show_folded(table: pd.DataFrame, title: str) -> None:
 
 def _markdown(table: pd.DataFrame) -> str:
     """`table` in MyST, with columns of numbers right-aligned."""
-    numeric = table.astype(str).apply(lambda column: column.str.fullmatch(r"[+±-]?[\d.]*|—").all())
+    numeric = table.astype(str).apply(lambda column: column.str.fullmatch(r"[+±<-]?\u00a0?[\d.]*|—").all())
     align = ["right" if right else "left" for right in numeric]
     return table.to_markdown(index=False, colalign=align, disable_numparse=True)
 
