@@ -90,7 +90,7 @@ def test_no_line_of_prose_begins_with_a_sign_that_myst_takes_for_something_else(
 @pytest.mark.parametrize("source", SOURCES, ids=names)
 def test_code_in_sight_fits_beside_the_side_bars(source):
     hidden = {"hide-input", "parameters"}  # and parameters have a long comment each, which wraps
-    cells = [cell for cell in jupytext.read(source).cells if cell.cell_type == "code"]
+    cells = code_of(source.with_suffix(".ipynb"))
     in_sight = [cell.source for cell in cells if not hidden & set(cell.metadata.get("tags", []))]
     assert [line for line in "\n".join(in_sight).splitlines() if len(line) > 78] == []
 

@@ -28,7 +28,7 @@ class Typeset(SphinxPostTransform):
 
     def run(self):
         self.leave_out_folded_code()
-        self.leave_out_repeated_notes()
+        self.leave_out_notes_on_recipes()
         self.lay_out_tables()
         self.begin_parts()
         self.return_references()
@@ -38,7 +38,7 @@ class Typeset(SphinxPostTransform):
             if cell.get("hide_mode", "output") != "output":
                 cell.children = [part for part in cell if part["nb_element"] != "cell_code_source"]
 
-    def leave_out_repeated_notes(self):
+    def leave_out_notes_on_recipes(self):
         """Each page says below its runs what a recipe is; on paper the method's chapter is enough."""
         for paragraph in list(self.document.findall(nodes.paragraph)):
             if paragraph.astext().startswith("La receta es"):

@@ -876,6 +876,7 @@
         const { places } = model.ready.plane;
         limits = [0, 1].map((axis) => {
           const values = places.map((place) => place[axis]);
+          // The map is less high than wide, and a picture on its edge needs the same room.
           const margin = (axis ? 0.1 : 0.06) * (Math.max(...values) - Math.min(...values));
           return [Math.min(...values) - margin, Math.max(...values) + margin];
         });
