@@ -10,7 +10,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import jupytext
@@ -19,6 +21,7 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 from PIL import Image
+from pypdf import PdfReader
 from selenium import webdriver
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.by import By
@@ -599,8 +602,11 @@ def test_a_part_is_covered_and_what_counts_is_found(page, fashion_mnist):
 @in_browser
 def test_what_is_lost_is_what_chapter_8_says(page):
     place = part(page, "perder")
+    change = picture(place, "Cuánto cambia la reconstrucción")
+    assert not change.is_displayed(), "before anything is changed it would be black"
     for text in ("Pintar", "Cambiar"):
         press(page, place, text)
+    assert change.is_displayed()
     assert "Lo que más cambia un número del código: 0: nada." in place.text
     assert re.search(r"columnas 25 a 27: 0: nada. De las demás: 0\.\d+", place.text)
     assert shown(page, picture(place, "La prenda"))[26:].any()
@@ -644,6 +650,16 @@ def test_a_network_is_chosen(page, network):
     wait(page, lambda _: state(page)["network"] == network.name)
     drawn(page)
     assert ("solo reconstruye" in verdict(page)) == (network.classifier is None)
+
+
+@contextmanager
+def prepared(browser, script: str) -> Iterator[None]:
+    """What is opened meanwhile begins with that script."""
+    done = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", done)
 
 
 @in_browser
@@ -693,6 +709,80 @@ def test_the_picture_is_saved(page, downloads):
     with Image.open(file) as saved:
         assert saved.size == (920, 340)
         assert len(saved.convert("L").getcolors()) > 50
+
+
+# ---- Out of sight ----
+
+
+# When the page has nothing else to do is when the test says so.
+IDLE = "window.idle = []; window.requestIdleCallback = (action) => idle.push(action)"
+
+BLANK = """
+    const empty = (canvas) => {
+        const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return data.every((value) => value == 0);
+    };
+    return ["taller", "capas", "codigo", "camino", "mapa", "tapar", "perder"].filter((name) => {
+        const pictures = [...document.querySelectorAll(`[data-part=${name}] canvas`)];
+        return !pictures.length || pictures.some(empty);
+    });
+"""
+
+
+def blank(browser) -> list[str]:
+    """The parts with a picture on which nothing was painted: it looks black."""
+    return browser.execute_script(BLANK)
+
+
+@in_browser
+def test_what_is_out_of_sight_is_drawn_one_part_at_a_time_when_there_is_nothing_else_to_do(page):
+    with prepared(page, IDLE):
+        opened(page, page.current_url)
+    drawn(page)
+    left = blank(page)
+    assert {"mapa", "perder"} <= set(left) and "taller" not in left
+    while left:
+        assert page.execute_script("return idle.length") == 1
+        page.execute_script("idle.shift()()")
+        before, left = left, blank(page)
+        assert len(before) - len(left) <= 1
+    assert part(page, "mapa").find_elements(CSS, ".lab-punto[style*=left]"), "with the codes of all images"
+
+
+@in_browser
+@pytest.mark.parametrize("script", ["", "delete window.requestIdleCallback"], ids=["as it is", "Safari"])
+def test_a_page_that_was_only_opened_has_no_black_picture_for_long(page, script):
+    with prepared(page, script):
+        opened(page, page.current_url)
+    wait(page, lambda _: blank(page) == [])
+
+
+# The codes of all images, which are computed in parts with a pause after each, never come.
+UNREADY = """
+    const wait = setTimeout;
+    window.setTimeout = (action, ...rest) => (rest.length ? wait(action, ...rest) : 0);
+"""
+
+
+@in_browser
+@pytest.mark.parametrize("script", [IDLE, IDLE + UNREADY], ids=["later", "at once"])
+def test_on_paper_every_part_is_as_it_is_now(page, script):
+    address = page.current_url
+    with prepared(page, script):
+        page.get("about:blank")
+        page.get(address)
+    wait(page, lambda _: "%" in verdict(page))
+    if UNREADY not in script:
+        wait(page, lambda _: page.find_elements(CSS, ".lab-muda"))
+    draw(page, BOOT)
+    assert "mapa" in blank(page)
+    paper = PdfReader(BytesIO(base64.b64decode(page.print_page())))
+    assert blank(page) == []
+    source = page.find_element(CSS, "[data-part=camino] canvas[aria-label=Desde]")
+    board = page.find_element(CSS, "[data-part=taller] canvas[aria-label='Lo que ve la red']")
+    assert (shown(page, source) == shown(page, board)).all()
+    assert len(page.find_elements(CSS, ".lab-punto[style*=left]")) == 100
+    assert sum(len(sheet.images) for sheet in paper.pages) > 100, "the small garments too, which are grounds"
 
 
 # ---- Reach ----

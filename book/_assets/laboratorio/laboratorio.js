@@ -83,14 +83,18 @@
         codes.push(encode(model, garment(index)));
         if (index % 8 === 7) await new Promise((resolve) => setTimeout(resolve));
       }
-      const neurons = Array.from({ length: model.n }, (_, neuron) => neuron);
-      const mean = neurons.map((neuron) => average(codes.map((code) => code[neuron])));
-      const variance = neurons.map((neuron) => average(codes.map((code) => (code[neuron] - mean[neuron]) ** 2)));
-      const most = neurons.map((neuron) => Math.max(...codes.map((code) => code[neuron])));
-      const active = neurons.filter((neuron) => most[neuron] > 0).sort((a, b) => variance[b] - variance[a]);
-      return { codes, mean, most, active, plane: plane(codes, mean) };
+      return summary(codes);
     })();
     return model.statistics;
+  }
+
+  function summary(codes) {
+    const neurons = Array.from(codes[0].keys());
+    const mean = neurons.map((neuron) => average(codes.map((code) => code[neuron])));
+    const variance = neurons.map((neuron) => average(codes.map((code) => (code[neuron] - mean[neuron]) ** 2)));
+    const most = neurons.map((neuron) => Math.max(...codes.map((code) => code[neuron])));
+    const active = neurons.filter((neuron) => most[neuron] > 0).sort((a, b) => variance[b] - variance[a]);
+    return { codes, mean, most, active, plane: plane(codes, mean) };
   }
 
   const average = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -165,7 +169,7 @@
       compute();
       for (const part of updates) {
         part.stale = true;
-        bring(part);
+        if (part.visible) bring(part);
       }
       announce();
       remember();
@@ -174,9 +178,19 @@
 
   // A part that is out of sight waits until it is seen.
   function bring(part) {
-    if (!part.visible || !part.stale || !now) return;
+    if (!part.stale || !now) return;
     part.stale = false;
     part.update();
+  }
+
+  // Nor does it stay empty for ever: a network's first pictures are drawn in every part, one at a time, when the page
+  // has nothing else to do.
+  const idle = globalThis.requestIdleCallback ?? setTimeout;
+  async function bringAll() {
+    for (const part of updates) {
+      await new Promise((resolve) => idle(resolve));
+      bring(part);
+    }
   }
 
   async function choose(id) {
@@ -189,6 +203,7 @@
     statistics(chosen).then((found) => {
       chosen.ready = found;
       refresh();
+      bringAll();
     });
     return id;
   }
@@ -984,13 +999,14 @@
     const ofImage = el("p", { "aria-live": "polite" });
     let noise = null;
     let other = null;
+    const change = figure("Cambio de la reconstrucción", difference);
     const random = (length) => Float32Array.from({ length }, Math.random);
     mount.append(
       el(
         "div",
         { class: "lab-mitades" },
         el("div", {}, button("Pintar solo las filas y columnas 26 y 27", () => ((noise = random(SIZE)), refresh())), figure("Prenda", painted), ofCode),
-        el("div", {}, button("Cambiar solo el código", () => ((other = random(model.n)), refresh())), figure("Cambio de la reconstrucción", difference), ofImage),
+        el("div", {}, button("Cambiar solo el código", () => ((other = random(model.n)), refresh())), change, ofImage),
       ),
     );
     const border = (at, first) => Math.floor(at / SIDE) >= first || at % SIDE >= first;
@@ -1001,9 +1017,11 @@
       paint(painted, pixels);
       const seenChange = greatest(encode(model, pixels), now.own);
       ofCode.textContent = noise ? `Lo que más cambia un número del código: ${amount(seenChange)}.` : "";
-      const changed = other?.length === model.n ? now.own.map((value, i) => value + 4 * other[i]) : now.own;
+      if (other?.length !== model.n) other = null; // that of another network
+      const changed = other ? now.own.map((value, i) => value + 4 * other[i]) : now.own;
       const [before, after] = [now.own, changed].map((code) => decode(model, code));
       paint(difference, after.map((value, i) => value - before[i]), SIGNED);
+      change.hidden = !other; // it would be black
       ofImage.textContent = other
         ? `Lo que más cambia un píxel de las filas y columnas 25 a 27: ${amount(greatest(before, after, (at) => border(at, 25)))}. De las demás: ${amount(greatest(before, after, (at) => !border(at, 25)))}.`
         : "Se ve al cambiar el código.";
@@ -1168,7 +1186,7 @@
         for (const { target, isIntersecting } of entries) {
           const part = updates.find(({ mount }) => mount === target);
           part.visible = isIntersecting;
-          bring(part);
+          if (part.visible) bring(part);
         }
       },
       { rootMargin: "200px" },
@@ -1184,6 +1202,12 @@
     choose(wanted).catch(() => choose(DATA.redes[0].id));
     addEventListener("hashchange", () => {
       if (location.hash.includes("=")) choose(recall()).catch((error) => say(error.message, true));
+    });
+    // Paper waits for nothing.
+    addEventListener("beforeprint", () => {
+      if (!model) return;
+      model.ready ??= summary(DATA.etiquetas.map((_, index) => encode(model, garment(index))));
+      for (const { update } of updates) update();
     });
   }
 
