@@ -636,16 +636,21 @@ def test_networks_are_compared_on_one_garment(page, fashion_mnist):
             assert "Sin clasificador" in caption.text
 
 
-@in_browser
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
-def test_a_network_is_chosen(page, network):
-    place = part(page, "taller")
+def choice_of_network(browser) -> Select:
+    place = part(browser, "taller")
     (select,) = (
         one
         for one in map(Select, place.find_elements(By.TAG_NAME, "select"))
         if "Del artículo" in one.options[0].text
     )
-    select.select_by_value(network.name)
+    return select
+
+
+@in_browser
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+def test_a_network_is_chosen(page, network):
+    choice_of_network(page).select_by_value(network.name)
+    place = part(page, "taller")
     wait(page, lambda _: len(place.find_elements(CSS, ".lab-codigo span")) == network.autoencoder.n)
     wait(page, lambda _: state(page)["network"] == network.name)
     drawn(page)
@@ -660,6 +665,82 @@ def prepared(browser, script: str) -> Iterator[None]:
         yield
     finally:
         browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", done)
+
+
+# The scripts that the page asks for wait until the test lets each come, or fail to.
+HOLD = """
+    window.held = [];
+    window.append = Element.prototype.append;
+    Element.prototype.append = function (...nodes) {
+        if (nodes[0]?.src?.includes("/laboratorio/")) held.push(nodes[0]);
+        else append.call(this, ...nodes);
+    };
+"""
+ARRIVE = """
+    const [id, fails, done] = arguments;
+    const script = held.find(({ src }) => src.endsWith(`/${id}.js`));
+    for (const event of ["load", "error"]) script.addEventListener(event, () => done());
+    if (fails) script.dispatchEvent(new Event("error"));
+    else append.call(document.head, script);
+"""
+
+
+def arrives(browser, network, *, fails: bool = False) -> None:
+    browser.execute_async_script(ARRIVE, network.name, fails)
+    drawn(browser)
+
+
+@in_browser
+def test_the_network_chosen_last_is_shown_whichever_comes_last(page):
+    page.execute_script(HOLD)
+    choice = choice_of_network(page)
+    for network in NETWORKS[1:]:
+        choice.select_by_value(network.name)
+    for network in reversed(NETWORKS[2:]):
+        arrives(page, network)
+    assert state(page)["network"] == NETWORKS[-1].name
+    choice.select_by_value(FIRST.name)
+    arrives(page, NETWORKS[1])
+    assert state(page)["network"] == choice.first_selected_option.get_attribute("value") == FIRST.name
+
+
+@in_browser
+@pytest.mark.parametrize("fails_first", [True, False])
+def test_a_network_that_fails_to_come_leaves_the_one_chosen_after_it(page, book, fails_first):
+    with prepared(page, HOLD):
+        page.get("about:blank")
+        page.get(f"{(book / PAGE).as_uri()}#red={NETWORKS[1].name}")
+        choice_of_network(page).select_by_value(NETWORKS[2].name)
+        for fails in (fails_first, not fails_first):
+            arrives(page, NETWORKS[1] if fails else NETWORKS[2], fails=fails)
+    assert state(page)["network"] == NETWORKS[2].name
+
+
+@in_browser
+def test_an_address_that_is_pasted_into_the_open_page_does_the_same(page):
+    choice_of_network(page).select_by_value(NETWORKS[1].name)
+    wait(page, lambda _: state(page)["network"] == NETWORKS[1].name)
+    average = Select(part(page, "codigo").find_element(By.TAG_NAME, "select"))
+    average.select_by_visible_text("Bolso")
+    wait(page, lambda _: f"red={NETWORKS[1].name}" in page.current_url and "codigo=" in page.current_url)
+    (plain, fragment), before = page.current_url.split("#"), state(page)
+    assert len(before["code"]) == NETWORKS[1].autoencoder.n
+
+    opened(page, plain)
+    page.execute_script("location.hash = arguments[0]", fragment)
+    wait(page, lambda _: state(page)["network"] == NETWORKS[1].name)
+    drawn(page)
+    assert state(page) == before
+
+    # The code is that of its garment, not of one that is taken while the network is on its way.
+    opened(page, plain)
+    page.execute_script(HOLD)
+    page.execute_script("location.hash = arguments[0]", fragment)
+    wait(page, lambda _: page.execute_script("return held.length"))
+    part(page, "taller").find_elements(CSS, ".lab-prenda")[0].click()
+    arrives(page, NETWORKS[1])
+    after = state(page)
+    assert (after["network"], after["garment"], after["code"]) == (NETWORKS[1].name, 20, None)
 
 
 @in_browser

@@ -193,9 +193,16 @@
     }
   }
 
-  async function choose(id) {
-    const chosen = await load(id);
+  // What was chosen last, {id, code}: what comes after it late is no longer wanted. The code of an address waits here
+  // for its network, as it would not fit the one before.
+  let latest = {};
+  async function choose(id, code = null) {
+    const mine = (latest = { id, code });
+    const [{ value: chosen, reason }] = await Promise.allSettled([load(id)]);
+    if (mine !== latest) return;
+    if (reason) throw reason;
     state.network = id;
+    state.code = mine.code ?? state.code;
     model = chosen;
     compute();
     if (!performance.getEntriesByName("laboratorio").length) performance.mark("laboratorio"); // the first answer
@@ -205,18 +212,17 @@
       refresh();
       bringAll();
     });
-    return id;
   }
 
   function take(index) {
     state.garment = index;
     state.bytes = bytesOf(index);
-    state.drawing = state.code = null;
+    state.drawing = state.code = latest.code = null;
     refresh();
   }
 
   function show(bytes, drawing = null) {
-    state.garment = state.code = null;
+    state.garment = state.code = latest.code = null;
     state.bytes = Uint8Array.from(bytes);
     state.drawing = drawing;
     refresh();
@@ -246,18 +252,19 @@
     if (touched) remembering = setTimeout(() => history.replaceState(null, "", address()), 300);
   }
 
-  // Whatever is missing or makes no sense is left as it is.
+  // Whatever is missing or makes no sense is left as it is. Returns the network and its code.
   function recall() {
+    let code = null;
     const parts = new URLSearchParams(location.hash.slice(1));
     const position = (name) => DATA.posiciones.indexOf(Number(parts.get(name) ?? NaN));
     if (position("prenda") >= 0) take(position("prenda"));
     try {
       const drawn = decoded(parts.get("dibujo") ?? "");
       if (drawn.length === SIZE) show(drawn);
-      const code = decoded(parts.get("codigo") ?? "");
-      if (code.length && code.length % 4 === 0) {
-        const values = new Float32Array(code.buffer);
-        if (values.every(Number.isFinite)) state.code = values;
+      const numbers = decoded(parts.get("codigo") ?? "");
+      if (numbers.length && numbers.length % 4 === 0) {
+        const values = new Float32Array(numbers.buffer);
+        if (values.every(Number.isFinite)) code = values;
       }
     } catch {
       // not base64
@@ -268,7 +275,7 @@
     const [row, column, size] = (parts.get("tapa") ?? "").split(",").map(Number);
     if ([row, column].every((place) => Number.isInteger(place) && place >= 0 && place < SIDE) && [5, 7, 9, 11].includes(size))
       state.patch = { row, column, size };
-    return DATA.redes.some(({ id }) => id === parts.get("red")) ? parts.get("red") : state.network;
+    return [DATA.redes.some(({ id }) => id === parts.get("red")) ? parts.get("red") : state.network, code];
   }
 
   // ---- Elements ----
@@ -1197,11 +1204,10 @@
       observer.observe(mount);
     }
     document.body.append(status, notice);
-    const wanted = recall();
     arrival(DATA.redes[0].id); // the page has its script already
-    choose(wanted).catch(() => choose(DATA.redes[0].id));
+    choose(...recall()).catch(() => choose(DATA.redes[0].id));
     addEventListener("hashchange", () => {
-      if (location.hash.includes("=")) choose(recall()).catch((error) => say(error.message, true));
+      if (location.hash.includes("=")) choose(...recall()).catch((error) => say(error.message, true));
     });
     // Paper waits for nothing.
     addEventListener("beforeprint", () => {
