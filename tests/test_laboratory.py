@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from PIL import Image
+from PIL import Image, ImageDraw
 from pypdf import PdfReader
 from selenium import webdriver
 from selenium.webdriver.common.actions.pointer_input import PointerInput
@@ -383,6 +383,8 @@ def test_a_drawing_is_rubbed_out_begun_anew_and_made_over_a_garment(page):
     garment = shown(page, board)
     draw(page, [(2, 2), (3, 2)])
     assert shown(page, board)[20, 14] == 0, "the first stroke begins a drawing"
+    seen = shown(page, picture(place, "Lo que ve la red"))
+    assert seen.any(axis=0).all(), "which is fitted to the frame"
     press(page, place, "Goma")
     draw(page, [(2, 2), (3, 2)])
     assert shown(page, board).max() < 60
@@ -395,6 +397,42 @@ def test_a_drawing_is_rubbed_out_begun_anew_and_made_over_a_garment(page):
     assert changed[2, 2] > 200 and (changed != garment).mean() < 0.05
     press(page, place, "Borrar todo")
     assert not shown(page, board).any()
+
+
+@in_browser
+@pytest.mark.parametrize("made", ["mirrored", "mirrored, from its address", "a picture"])
+def test_over_an_image_the_brush_changes_only_what_it_touches(page, tmp_path, made):
+    """However the image came: it is no outline, to be filled and fitted to the frame."""
+    place = part(page, "taller")
+    if made == "a picture":
+        ring = Image.new("L", (100, 100), "white")
+        ImageDraw.Draw(ring).ellipse((30, 10, 70, 90), outline="black", width=9)
+        ring.save(tmp_path / "anillo.png")
+        page.find_element(CSS, "input[type=file]").send_keys(str(tmp_path / "anillo.png"))
+        wait(page, lambda _: state(page)["garment"] is None)
+    else:
+        press(page, place, "Reflejar")
+    if "address" in made:
+        wait(page, lambda _: "red=" in page.current_url and "prenda=" not in page.current_url)
+        opened(page, page.current_url)
+        place = part(page, "taller")
+    drawn(page)
+    before = shown(page, picture(place, "Lo que ve la red"))
+    draw(page, [(2, 2), (3, 2)])
+    rows, columns = np.nonzero(shown(page, picture(place, "Lo que ve la red")) != before)
+    assert len(rows) and rows.max() <= 4 and columns.max() <= 5
+
+
+@in_browser
+def test_a_drawing_goes_on_from_its_address(page):
+    place = part(page, "taller")
+    draw(page, [(2, 2), (25, 2), (25, 25), (2, 25)])
+    wait(page, lambda _: "dibujo=" in page.current_url)
+    opened(page, page.current_url)
+    place = part(page, "taller")
+    assert shown(page, picture(place, "Lo que ve la red"))[14, 14] == 0
+    draw(page, [(2, 25), (2, 2)])
+    assert shown(page, picture(place, "Lo que ve la red"))[14, 14] > 150, "a closed outline is filled"
 
 
 @in_browser

@@ -135,7 +135,7 @@
     network: DATA.redes[0].id,
     garment: START, // null when it is drawn
     bytes: bytesOf(START), // what the network sees
-    drawing: null, // what it was made of, as drawn
+    drawing: null, // what it was made of, as drawn; null for an image, which the network sees as it is
     code: null, // if not the garment's own
     target: 85,
     step: 0.5,
@@ -236,7 +236,7 @@
 
   function address() {
     const parts = { red: state.network };
-    if (state.garment === null) parts.dibujo = encoded(state.bytes);
+    if (state.garment === null) parts[state.drawing ? "dibujo" : "imagen"] = encoded(state.bytes);
     else parts.prenda = DATA.posiciones[state.garment];
     if (state.code) parts.codigo = encoded(new Uint8Array(Float32Array.from(state.code).buffer));
     parts.hacia = DATA.posiciones[state.target];
@@ -260,7 +260,9 @@
     if (position("prenda") >= 0) take(position("prenda"));
     try {
       const drawn = decoded(parts.get("dibujo") ?? "");
-      if (drawn.length === SIZE) show(drawn);
+      if (drawn.length === SIZE) show(drawn, drawn);
+      const image = decoded(parts.get("imagen") ?? "");
+      if (image.length === SIZE) show(image);
       const numbers = decoded(parts.get("codigo") ?? "");
       if (numbers.length && numbers.length % 4 === 0) {
         const values = new Float32Array(numbers.buffer);
@@ -476,32 +478,29 @@
     const erasing = () => eraser.getAttribute("aria-pressed") === "true";
 
     let stroke = null; // where the pointer was
-    let plain = false; // whether the drawing is a garment with changes
     let place = [14, 14]; // of the cursor: column and row
     const placeOf = (event) => {
       const box = board.getBoundingClientRect();
       return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
     };
-    // The first stroke begins a drawing, unless the garment is to be changed, which the network sees as it is.
+    // The first stroke on a garment begins a drawing, unless the garment is to be changed.
     const begin = (erase) => {
       touched = true;
-      if (state.drawing) return;
-      const fresh = state.garment !== null && !over.checked && !erase;
-      plain = !fresh && state.garment !== null;
-      state.drawing = fresh ? new Uint8Array(SIZE) : state.bytes.slice();
+      if (state.garment !== null && !over.checked && !erase) state.drawing = new Uint8Array(SIZE);
     };
     const line = (to, erase) => {
       const [x, y] = stroke ?? to;
       const steps = Math.max(1, Math.ceil(2 * Math.hypot(to[0] - x, to[1] - y)));
-      const drawing = state.drawing.slice();
-      for (let i = 0; i <= steps; i++) brush(drawing, x + ((to[0] - x) * i) / steps, y + ((to[1] - y) * i) / steps, erase);
+      const image = (state.drawing ?? state.bytes).slice();
+      for (let i = 0; i <= steps; i++) brush(image, x + ((to[0] - x) * i) / steps, y + ((to[1] - y) * i) / steps, erase);
       stroke = to;
-      prepare(drawing);
+      if (state.drawing) prepare(image);
+      else show(image);
     };
     const prepare = (drawing) => {
       let seen = drawing;
-      if (fill.checked && !plain) seen = filled(seen);
-      if (fit.checked && !plain) seen = fitted(seen, SIDE, SIDE);
+      if (fill.checked) seen = filled(seen);
+      if (fit.checked) seen = fitted(seen, SIDE, SIDE);
       show(seen, drawing);
     };
     const end = () => (stroke = null);
@@ -556,7 +555,7 @@
     const tools = el(
       "div",
       { class: "lab-botones" },
-      button("Borrar todo", touch(() => ((plain = false), show(new Uint8Array(SIZE), new Uint8Array(SIZE))))),
+      button("Borrar todo", touch(() => show(new Uint8Array(SIZE), new Uint8Array(SIZE)))),
       eraser,
       button("Reflejar", touch(() => show(mirrored(state.bytes), state.drawing && mirrored(state.drawing)))),
       el("label", { class: "lab-archivo" }, "Cargar una imagen…", file),
