@@ -820,6 +820,55 @@ def test_the_python_that_is_copied_computes_the_same(page, tmp_path, drawing):
         assert ours == pytest.approx(theirs, abs=1e-4)
 
 
+def notice(browser) -> str:
+    """What the page says at its lower edge, if anything."""
+    return browser.find_element(CSS, ".lab-aviso").text
+
+
+@in_browser
+def test_a_copy_says_whether_it_was_made(page):
+    place = part(page, "guardar")
+    press(page, place, "Copiar la dirección")
+    wait(page, lambda _: notice(page) == "Dirección copiada.")
+    page.execute_script(
+        "Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true});"
+        "document.execCommand = () => false"
+    )
+    press(page, place, "Copiar la dirección")
+    wait(page, lambda _: notice(page).startswith("El navegador no deja copiar"))
+    page.execute_script("delete navigator.clipboard; delete document.execCommand")
+    press(page, place, "Copiar la dirección")
+    wait(page, lambda _: notice(page) == "Dirección copiada.")
+
+
+# What the page would do after more than a second waits in `later`, by number, until the test does it.
+CLOCK = """
+    window.later = new Map();
+    const [wait, forget] = [setTimeout, clearTimeout];
+    window.setTimeout = (action, time = 0, ...rest) => {
+        const number = wait(action, time > 1000 ? 2 ** 31 - 1 : time, ...rest);
+        if (time > 1000) later.set(number, action);
+        return number;
+    };
+    window.clearTimeout = (number) => (later.delete(number), forget(number));
+"""
+
+
+@in_browser
+def test_a_notice_is_not_hidden_in_the_time_of_the_one_before(page):
+    page.execute_script(CLOCK)
+    place = part(page, "guardar")
+    press(page, place, "Copiar la dirección")
+    wait(page, lambda _: notice(page) == "Dirección copiada.")
+    first = page.execute_script("return [...later.keys()]")
+    press(page, place, "Copiar el Python")
+    wait(page, lambda _: notice(page) == "Python copiado.")
+    page.execute_script("for (const number of arguments[0]) later.get(number)?.()", first)
+    assert notice(page) == "Python copiado."
+    page.execute_script("for (const action of later.values()) action()")
+    assert notice(page) == ""
+
+
 @in_browser
 def test_the_picture_is_saved(page, downloads):
     press(page, part(page, "guardar"), "Guardar la imagen")

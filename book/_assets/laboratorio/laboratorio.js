@@ -1075,6 +1075,7 @@
   parts.guardar = (mount) => {
     const code = el("code");
     const copy = (text, said) => async () => {
+      let copied = true;
       try {
         await navigator.clipboard.writeText(text());
       } catch {
@@ -1083,10 +1084,10 @@
         area.value = text();
         mount.append(area);
         area.select();
-        if (!document.execCommand("copy")) said = "El navegador no deja copiar: el texto está a la vista más abajo.";
+        copied = document.execCommand("copy");
         area.remove();
       }
-      say(said, true);
+      say(copied ? said : "El navegador no deja copiar: el texto está a la vista más abajo.", true);
     };
     mount.append(
       el(
@@ -1164,6 +1165,7 @@
   const status = el("p", { role: "status", class: "lab-oculto" });
   const notice = el("p", { class: "lab-aviso", hidden: true });
   let saying = null;
+  let hiding = null;
   let lastSeen = null;
 
   // At most once in a while: what came before is not said.
@@ -1172,7 +1174,8 @@
     saying = setTimeout(() => (status.textContent = text), 400);
     notice.hidden = !visible;
     notice.textContent = visible ? text : "";
-    if (visible) setTimeout(() => (notice.hidden = true), 4000);
+    clearTimeout(hiding);
+    if (visible) hiding = setTimeout(() => (notice.hidden = true), 4000);
   }
 
   function announce() {
