@@ -9,8 +9,8 @@ from nbval.plugin import IPyNbCell
 
 def pytest_itemcollected(item):
     if isinstance(item, IPyNbCell):
-        near_ties = "near-ties" in item.cell.metadata.get("tags", [])
-        item.compare_outputs = partial(compare_outputs, item.compare_outputs, near_ties)
+        tags = item.cell.metadata.get("tags", [])
+        item.compare_outputs = partial(compare_outputs, item.compare_outputs, tags)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -25,6 +25,6 @@ def pytest_runtest_setup():
         return (yield)
 
 
-def compare_outputs(as_text, near_ties: bool, new: list[dict], stored: list[dict]) -> bool:
-    take_stored_numbers(new, stored, near_ties)
+def compare_outputs(as_text, tags: list[str], new: list[dict], stored: list[dict]) -> bool:
+    take_stored_numbers(new, stored, tags)
     return as_text(new, stored)

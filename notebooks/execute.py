@@ -61,7 +61,7 @@ def is_same(notebook: nbformat.NotebookNode, target: Path) -> bool:
     new = copy.deepcopy(notebook)
     for ours, theirs in zip(new.cells, stored.cells):
         outputs = ours.get("outputs", []), theirs.get("outputs", [])
-        take_stored_numbers(*outputs, near_ties="near-ties" in ours.metadata.get("tags", []))
+        take_stored_numbers(*outputs, tags=ours.metadata.get("tags", []))
         for one, other in zip(*outputs):
             if "image/png" in one.get("data", {}) and "image/png" in other.get("data", {}):
                 one.data["image/png"] = other.data["image/png"]
