@@ -3,7 +3,7 @@
 `python notebooks/execute.py [--to FOLDER] [NAME ...]`. Running the same code again on the same machine gives
 the same files. Without --to, a file stays as it is if only images or last digits differ, as on another
 machine, and jupytext rewrites the md from the ipynb, so that a later sync changes nothing. A notebook that
-fails leaves its old file intact.
+fails leaves its old files intact, and so does an interruption or a full disk.
 
 A notebook records what its outputs were made from (`stamp`), so that a test can tell when they are stale.
 """
@@ -26,7 +26,7 @@ from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 from tqdm import tqdm
 
-from moda import figures, store
+from moda import disk, figures, store
 from moda.notebook import needed
 
 HERE = Path(__file__).resolve().parent
@@ -48,7 +48,7 @@ def execute(source: Path, target: Path, keep: bool = False) -> nbformat.Notebook
     notebook.metadata["moda"] = stamp(notebook)
     notebook = _with_light_images(_without_churn(notebook))
     if not (keep and is_same(notebook, target)):
-        nbformat.write(notebook, target)
+        disk.write(target, f"{nbformat.writes(notebook)}\n".encode())
     return jupytext.read(target)
 
 
@@ -132,16 +132,17 @@ def main() -> None:
     arguments = parser.parse_args()
     sources = [HERE / f"{name}.md" for name in arguments.names] or sorted(HERE.glob("*.md"))
     arguments.to.mkdir(parents=True, exist_ok=True)
+    at_home = arguments.to.samefile(HERE)
     progress = tqdm(sources, unit="notebook")
     for source in progress:
         progress.set_description(source.stem)
         try:
             target = arguments.to / f"{source.stem}.ipynb"
-            notebook = execute(source, target, keep=arguments.to == HERE)
+            notebook = execute(source, target, keep=at_home)
         except PapermillExecutionError as error:
             sys.exit(f"\n{source.name} failed:\n{error}")
-        if arguments.to == HERE:
-            source.write_text(jupytext.writes(notebook, "md:myst"), encoding="utf-8")
+        if at_home:
+            disk.write(source, jupytext.writes(notebook, "md:myst").encode())
 
 
 if __name__ == "__main__":

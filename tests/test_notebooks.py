@@ -279,6 +279,65 @@ def test_executed_again_a_file_that_is_as_good_is_kept_where_that_is_asked_for(t
         assert target.read_text() == (there if kept else written)
 
 
+@pytest.fixture
+def apart(tmp_path) -> Path:
+    """A folder of notebooks with one that is quick to execute, and what executes it."""
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    for name in ("execute.py", "close_numbers.py"):
+        shutil.copy(NOTEBOOKS / name, notebooks)
+    notebook = new_notebook(cells=[new_code_cell("print('ECM', 555e-4)")])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    (notebooks / "little.md").write_text(jupytext.writes(notebook, "md:myst"))
+    return notebooks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to", ["notebooks", "link/../notebooks"])
+def test_the_notebooks_own_folder_is_known_by_any_of_its_paths(apart, to):
+    """So the ipynb that is as good is kept there, and the md is as a later sync writes it."""
+    (apart.parent / "link").symlink_to(apart)
+    source, target = apart / "little.md", apart / "little.ipynb"
+    execute(source, target)
+    kept = target.read_text().replace("ECM 0.0555", "ECM 0.0554")
+    target.write_text(kept)
+    source.write_text(f"{source.read_text()}\n\n")
+    subprocess.run([sys.executable, apart / "execute.py", "--to", to], cwd=apart.parent, check=True)
+    assert "ECM 0.0554" in kept and target.read_text() == kept
+    assert source.read_text() == jupytext.writes(jupytext.read(target), "md:myst")
+
+
+# Runs execute.py where from the end of one of its functions on no file grows beyond 100 bytes.
+FULL_DISK = """
+import resource, sys
+import execute
+
+whole = getattr(execute, sys.argv[1])
+
+def fills_the_disk(*arguments, **named):
+    result = whole(*arguments, **named)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+    return result
+
+setattr(execute, sys.argv.pop(1), fills_the_disk)
+execute.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("after", "old"), [("stamp", {"ipynb", "md"}), ("execute", {"md"})])
+def test_a_full_disk_leaves_the_old_files(apart, after, old):
+    pytest.importorskip("resource")
+    (apart / "little.ipynb").write_text("the old ipynb")
+    before = {path: path.read_bytes() for path in apart.glob("little.*")}
+    command = [sys.executable, "-c", FULL_DISK, after]
+    done = subprocess.run(command, cwd=apart, capture_output=True, text=True)
+    assert "File too large" in done.stderr
+    assert sorted(apart.glob("little.*")) == sorted(before), "and nothing besides"
+    same = {path.suffix[1:] for path, content in before.items() if path.read_bytes() == content}
+    assert same == old
+
+
 @pytest.mark.parametrize(
     ("name", "parameter", "value", "expected"),
     [
