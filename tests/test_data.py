@@ -225,6 +225,42 @@ def test_no_source_at_all(nothing_here, torchvision_unreachable, monkeypatch, tm
     assert not nothing_here.exists()
 
 
+def test_broken_torchvision_leaves_the_next_source(nothing_here, plain, monkeypatch):
+    """Its import fails; Debian's package, here from a folder, is fetched."""
+
+    def package(scratch):
+        """Debian's package"""
+        link(plain, scratch / "FashionMNIST" / "raw")
+
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.setattr(data, "_download_with_apt", package)
+    assert data.locate(None) == nothing_here
+    assert_installed(nothing_here, plain)
+
+
+@pytest.mark.parametrize("source", ["_download_with_torchvision", "_download_with_apt"])
+def test_altered_download_is_refused(nothing_here, plain, monkeypatch, source):
+    """Whatever the mirror's own checks say of it."""
+
+    def altered(scratch):
+        """the mirror"""
+        folder = link(plain, scratch / "FashionMNIST" / "raw")
+        labels = folder / "t10k-labels-idx1-ubyte"
+        content = labels.read_bytes()
+        labels.unlink()
+        labels.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    def unreachable(scratch):
+        """the other"""
+        raise OSError("no network")
+
+    for name in ("_download_with_torchvision", "_download_with_apt"):
+        monkeypatch.setattr(data, name, altered if name == source else unreachable)
+    with pytest.raises(DataError, match="- the mirror: .*t10k-labels.* not the published file"):
+        data.load()
+    assert not nothing_here.exists()
+
+
 @pytest.mark.parametrize(
     "answer, reason",
     [

@@ -220,7 +220,7 @@ def _fetch() -> Path:
     for fetch in (_download_with_torchvision, _download_with_apt):
         try:
             contents = _fetched(fetch)
-        except (OSError, RuntimeError, HTTPException, subprocess.SubprocessError) as error:
+        except (OSError, ImportError, RuntimeError, HTTPException, subprocess.SubprocessError) as error:
             reasons.append(f"- {fetch.__doc__}: {' '.join(str(error).split())}")
         else:
             return _install(contents)
