@@ -1,6 +1,7 @@
 import math
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 import torch
 
@@ -93,6 +94,20 @@ def test_choice_is_true_or_false(kind, name, value):
 )
 def test_limits_are_valid(name, value):
     assert getattr(AutoencoderRun(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("three", [np.int64(3), np.uint8(3), torch.tensor(3)], ids=repr)
+def test_integers_of_other_libraries_are_integers(three):
+    run = AutoencoderRun(n=three, seed=three, learning_rate=three - 2)
+    assert run == AutoencoderRun(n=3, seed=3, learning_rate=1.0) and type(run.seed) is int
+    assert whole_numbers("seeds", [three, 4], like="seed") == [3, 4]
+    assert whole_numbers("seeds", three, like="seed") == [3]
+
+
+@pytest.mark.parametrize("value", [np.True_, torch.tensor(True), np.array([3]), np.float64(3.0)], ids=repr)
+def test_what_is_no_integer_there_is_none_here(value):
+    with pytest.raises(ParameterError):
+        AutoencoderRun(seed=value)
 
 
 @pytest.mark.parametrize("kind", [Fresh, Revised])

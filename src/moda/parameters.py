@@ -5,6 +5,7 @@ the valid ones.
 """
 
 import json
+import operator
 from contextlib import suppress
 
 import torch
@@ -51,7 +52,7 @@ def whole_numbers(name: str, value, like: str) -> list[int]:
 
     Takes a list, a single number, or the text of either (papermill's -p passes a list as text).
     """
-    items = _from_json(value) if isinstance(value, str) else value
+    items = _from_json(value) if isinstance(value, str) else _as_integer(value)
     items = [items] if isinstance(items, int) else items
     values: list = []
     if isinstance(items, (list, tuple, range)) and len(items) <= LONGEST:
@@ -97,11 +98,21 @@ _RULES |= dict.fromkeys(
 def checked(name: str, value, like: str | None = None) -> int | float | bool | str:
     """`value` in the type of the parameter `name`, or of `like`; ParameterError if it is invalid."""
     kind, allows, rule = _RULES[like or name]
-    boolean = isinstance(value, bool)
-    fits = boolean if kind is bool else isinstance(value, (int, kind)) and not boolean
-    if not fits or not allows(value):
+    number = _as_integer(value)
+    boolean = isinstance(number, bool)
+    fits = boolean if kind is bool else isinstance(number, (int, kind)) and not boolean
+    if not fits or not allows(number):
         raise ParameterError(message(name, value, rule))
-    return kind(value) if value else kind(0)  # -0.0 is 0.0
+    return kind(number) if number else kind(0)  # -0.0 is 0.0
+
+
+def _as_integer(value):
+    """An integer of another library, such as NumPy, as Python's; anything else as it is."""
+    if isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool"):
+        return value
+    with suppress(TypeError):
+        return operator.index(value)
+    return value
 
 
 def message(name: str, value, rule: str) -> str:
