@@ -190,6 +190,17 @@ def make(*arguments: str) -> list[str]:
     return ["make", quiet, *arguments, "--old-file=.venv/.installed", programs]
 
 
+def test_reproduce_takes_a_folder_with_any_name(tmp_path):
+    """All of it, for a chapter without trainings."""
+    folder = tmp_path / "mis corridas de mañana"
+    command = make("reproduce", "CHAPTERS=1", f"OUT={folder}")
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == [folder]
+    assert list((folder / "notebooks").iterdir()) == [folder / "notebooks" / "01-conjunto-de-datos.ipynb"]
+    assert "0 of 0 runs equal the reference" in done.stdout
+
+
 def test_serve_builds_the_book_only_where_there_is_none(tmp_path):
     def announced(html: Path) -> str:
         command = make("--dry-run", "serve", f"HTML={html}")

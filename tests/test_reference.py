@@ -14,7 +14,17 @@ from moda import cuda_graph, evaluation, fast, halves, networks, revised, schedu
 from moda.experiments import BASE, CHOSEN, described
 from moda.notebook import needed
 from moda.reproduce import CHAPTERS, NOTEBOOKS, TINY, adopt, compare, every, kept
-from moda.store import RECIPE, RECIPE_CODE, REFERENCE_FOLDER, SUMS, folder_name, read, verified, write
+from moda.store import (
+    RECIPE,
+    RECIPE_CODE,
+    REFERENCE_FOLDER,
+    SUMS,
+    StoreError,
+    folder_name,
+    read,
+    verified,
+    write,
+)
 
 EVERY, WITH_WEIGHTS = every(), sorted(kept(), key=folder_name)
 
@@ -122,6 +132,16 @@ def change(run, root: Path, quality) -> None:
     write(result.folder, {name: content.encode() for name, content in files.items()})
 
 
+def test_compare_sees_a_number_that_only_the_metrics_have(tmp_path):
+    run = CHOSEN[64]
+    shutil.copytree(REFERENCE_FOLDER, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / folder_name(run)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["validation"]["accuracy"] += 1e-4
+    write(folder, {**verified(folder), "metrics.json": json.dumps(metrics, indent=2).encode()})
+    assert f"{len(EVERY) - 1} of {len(EVERY)} runs equal the reference" in compare(tmp_path, EVERY)
+
+
 def test_chapters_need_their_runs_only_and_before_a_classifier_its_autoencoder():
     assert needed([CHAPTERS[4], CHAPTERS[5]]) == [CHOSEN[64].autoencoder, CHOSEN[64]]
     runs = needed(NOTEBOOKS.values())
@@ -130,13 +150,73 @@ def test_chapters_need_their_runs_only_and_before_a_classifier_its_autoencoder()
     assert "0.0533" in text and "0.9141" not in text and "10 of 10 runs equal" in text
 
 
-def test_adopt_copies_all_but_the_weights_that_no_page_needs(tmp_path, monkeypatch):
+@pytest.fixture
+def adoption(tmp_path, monkeypatch):
+    """A folder of runs, and the reference that they are to replace."""
     source, target = tmp_path / "source", tmp_path / "reference"
-    shutil.copytree(REFERENCE_FOLDER, source)
+    for folder in (source, target):
+        shutil.copytree(REFERENCE_FOLDER, folder)
+    monkeypatch.setattr("moda.reproduce.REFERENCE_FOLDER", target)
+    return source, target
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_adopt_copies_all_but_the_weights_that_no_page_needs(adoption):
+    source, target = adoption
     folder = source / folder_name(BASE[128][0].autoencoder)
     write(folder, {**verified(folder), "weights.safetensors": b"of a network that no page uses"})
-    monkeypatch.setattr("moda.reproduce.REFERENCE_FOLDER", target)
+    shutil.rmtree(target)
     adopt(source)
     assert all((folder / SUMS).exists() for folder in target.iterdir())
     copied = {path.relative_to(target) for path in target.rglob("*")}
     assert copied == {path.relative_to(REFERENCE_FOLDER) for path in REFERENCE_FOLDER.rglob("*")}
+
+
+def test_adopt_replaces_what_was_there(adoption):
+    source, target = adoption
+    change(next(run for run in EVERY if run not in WITH_WEIGHTS), source, lambda metrics: 0.5)
+    (target / "old").mkdir()
+    adopt(source)
+    assert files(target) == files(source) and not (target / "old").exists()
+    assert set(target.parent.iterdir()) == {source, target}
+
+
+@pytest.mark.parametrize("fault", ["itself", "no weights", "no run"])
+def test_adopt_touches_nothing_where_it_cannot_be_done(adoption, fault):
+    source, target = adoption
+    before = files(target)
+    if fault == "itself":
+        source = target.parent / "source" / ".." / "reference"
+    elif fault == "no weights":
+        (source / folder_name(WITH_WEIGHTS[-1]) / "weights.safetensors").unlink()
+    else:
+        shutil.rmtree(source / folder_name(EVERY[-1]))
+    said = {
+        "itself": "is the reference itself",
+        "no weights": "has no weights",
+        "no run": "damaged or missing",
+    }
+    with pytest.raises(StoreError, match=said[fault]):
+        adopt(source)
+    assert files(target) == before
+
+
+def test_adopt_that_breaks_off_leaves_the_reference_whole(adoption, monkeypatch):
+    source, target = adoption
+    before, copies = files(target), iter(range(5))
+
+    def copy_some(*of, copy=shutil.copytree, **how):
+        if next(copies, None) is None:
+            raise OSError("No space left on device")
+        return copy(*of, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copytree", copy_some)
+        with pytest.raises(OSError, match="No space left"):
+            adopt(source)
+    assert files(target) == before
+    adopt(source)
+    assert files(target) == files(source)

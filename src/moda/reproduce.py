@@ -21,7 +21,7 @@ from moda.experiments import CHOSEN, AutoencoderRun, ClassifierRun, Frozen, Run
 from moda.notebook import declared, needed, with_starts
 from moda.parameters import ParameterError
 from moda.schedule import obtain_all
-from moda.store import REFERENCE_FOLDER, Result, StoreError, folder_name, read
+from moda.store import REFERENCE_FOLDER, WEIGHTS, Result, StoreError, folder_name, read
 
 NOTEBOOKS = {path.stem: jupytext.read(path) for path in sorted((PROJECT / "notebooks").glob("*.md"))}
 # Those of the chapters, by number.
@@ -69,7 +69,7 @@ def judge(folder: Path, runs: list[Run]) -> list[str]:
     """
     reference = {run: read(run, REFERENCE_FOLDER) for run in every()}
     yours = {run: read(run, folder) for run in runs}
-    others = [run for run in runs if not yours[run].history.equals(reference[run].history)]
+    others = [run for run in runs if _digits(yours[run]) != _digits(reference[run])]
     lines = [f"{len(runs) - len(others)} of {len(runs)} runs equal the reference to the last digit."]
     if not others:
         return lines
@@ -97,6 +97,11 @@ def judge(folder: Path, runs: list[Run]) -> list[str]:
     return lines
 
 
+def _digits(result: Result) -> list[bytes]:
+    """All that was measured of a run, as it is stored."""
+    return [(result.folder / name).read_bytes() for name in ("history.csv", "metrics.json")]
+
+
 def _arithmetic(result: Result) -> str:
     """How a run was computed; CPU runs stored before there was a choice are native."""
     record = result.record
@@ -117,14 +122,32 @@ def _without_seeds(run: Run) -> Run:
 
 
 def adopt(folder: Path) -> None:
-    """Replace the reference runs with those of `folder`, keeping only the weights that the book needs."""
+    """Replace the reference runs with those of `folder`, keeping only the weights that the book needs.
+
+    StoreError, and the reference stays, if `folder` is the reference or lacks a run or weights.
+    """
+    if folder.resolve() == REFERENCE_FOLDER.resolve():
+        raise StoreError(
+            f"{folder} is the reference itself. Name the folder of the runs that shall replace it."
+        )
+    weights = kept()
     for run in every():
         read(run, folder)
-    weights = kept()
-    shutil.rmtree(REFERENCE_FOLDER, ignore_errors=True)
+        if run in weights and not (folder / folder_name(run) / WEIGHTS).exists():
+            raise StoreError(
+                f"{folder / folder_name(run)} has no {WEIGHTS}, which the book needs. Delete that folder "
+                "and train the run again: make reproduce OUT=…"
+            )
+    new, old = (REFERENCE_FOLDER.with_name(f".reference.{state}") for state in ("partial", "replaced"))
+    for left_behind in (new, old):
+        shutil.rmtree(left_behind, ignore_errors=True)
     for run in every():
-        ignore = shutil.ignore_patterns("" if run in weights else "*.safetensors")
-        shutil.copytree(folder / folder_name(run), REFERENCE_FOLDER / folder_name(run), ignore=ignore)
+        unused = None if run in weights else shutil.ignore_patterns(WEIGHTS)
+        shutil.copytree(folder / folder_name(run), new / folder_name(run), ignore=unused)
+    if REFERENCE_FOLDER.exists():
+        REFERENCE_FOLDER.rename(old)
+    new.rename(REFERENCE_FOLDER)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def main() -> None:
