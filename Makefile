@@ -1,6 +1,7 @@
 PYTHON ?= python3
-# Where `make reproduce` trains; runs that are already there are kept.
+# Where `make reproduce` trains; runs that are already there are kept. The shell reads it, for it may have blanks.
 OUT ?= runs/reproduced
+export OUT
 # Which notebooks `make reproduce` does, by their numbers, such as "9 11"; all of them if none.
 CHAPTERS ?=
 # Address of a Dask scheduler, for `make reproduce` on its cluster.
@@ -90,10 +91,9 @@ NOTEBOOKS := $(wildcard $(foreach chapter,$(CHAPTERS),notebooks/$(chapter)-*.md 
 
 reproduce: $(READY) ## train everything from scratch, or what some CHAPTERS need, into OUT; execute, compare
 	$(BIN)/python -m moda.data
-	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python -m moda.reproduce $(CHOSEN) $(if $(DASK),--dask $(DASK))
-	MODA_RUNS=$(abspath $(OUT)) $(BIN)/python notebooks/execute.py --to $(OUT)/notebooks \
-	    $(basename $(notdir $(NOTEBOOKS)))
-	$(BIN)/python -m moda.reproduce $(CHOSEN) --compare $(OUT)
+	MODA_RUNS="$$OUT" $(BIN)/python -m moda.reproduce $(CHOSEN) $(if $(DASK),--dask $(DASK))
+	MODA_RUNS="$$OUT" $(BIN)/python notebooks/execute.py --to "$$OUT/notebooks" $(basename $(notdir $(NOTEBOOKS)))
+	$(BIN)/python -m moda.reproduce $(CHOSEN) --compare "$$OUT"
 
 bench: $(READY) ## speed against PyTorch (plain, compiled), Keras and JAX; QUICK=1 for plain PyTorch alone
 	$(BIN)/python -m moda.data
@@ -103,11 +103,15 @@ clean: ## remove what was built; the environment, the data and trained runs stay
 	rm -rf book/_build
 
 # Without the mark that the last line leaves, .venv is what an interrupted `make` left of it: from the start.
-# The path to src/ is made relative because Python 3.11 stops at an ñ in it where a shell says LC_ALL=C.
+# The path to src/ that an editable install leaves in a .pth file is made relative, because Python 3.11 stops at an
+# ñ in it where a shell says LC_ALL=C.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11, 2) or sys.exit("Python 3.11.2 or later is needed; name one: make PYTHON=python3.12")'
 	@$(ALONE) test $@ -nt pyproject.toml && test $@ -nt constraints.txt && exit; set -ex; \
 	test -e $@ || $(PYTHON) -m venv --clear .venv; \
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'; \
-	for link in .venv/lib/python*/site-packages/__editable__.moda-*.pth; do echo ../../../../src >"$$link"; done; \
+	$(BIN)/python -c 'from importlib.metadata import files; \
+	    [path.locate().write_text("../../../../src\n") for path in files("moda") if path.suffix == ".pth"]'; \
+	LC_ALL=C $(BIN)/python -c 'import sys; from importlib.util import find_spec; sys.exit(not find_spec("moda"))' || \
+	    { echo "Python does not find src/moda from .venv. Clone into a folder whose path has no accents." >&2; exit 1; }; \
 	touch $@
