@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from moda import data, disk, evaluation, schedule, store, train
-from moda.arithmetic import arithmetic
+from moda import data, disk, evaluation, fast, schedule, store, train
 from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Frozen, Revised, described
 from moda.networks import Autoencoder, Classifier
 from moda.schedule import obtain, obtain_all
@@ -75,7 +74,7 @@ def test_what_is_stored(folder, few, few_images):
     assert record["configuration"] == described(OTHER)
     assert record["configuration"]["type"] == "AutoencoderRun" and record["device"] == "cpu"
     assert record["data_sha256"] == data.CHECKSUM and record["recipe"] == store.RECIPE
-    assert record["threads"] == 1 and record["arithmetic"] == arithmetic()
+    assert record["threads"] == 1 and record["arithmetic"] == train.arithmetic("cpu")
     assert record["commit"] is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", record["commit"])
     _, history, _ = train.train_autoencoder(OTHER, few, torch.device("cpu"))
     pd.testing.assert_frame_equal(result.history, history, check_exact=True)
@@ -290,6 +289,50 @@ def test_what_a_killed_process_left_of_storing_is_cleared(folder, few_images):
     (left_behind / "run.json").write_text("{")
     obtain(OTHER, device="cpu")
     assert names(folder) == {folder_name(OTHER)}
+
+
+@pytest.mark.parametrize("training", ["allowed", "never"])
+def test_run_that_was_being_replaced_when_its_process_was_killed_is_there(
+    folder, few_images, no_training, monkeypatch, training
+):
+    """Between the renames of store.write: the old folder is aside, the new one not yet in its place."""
+    result = obtain(OTHER, device="cpu")
+    result.folder.rename(folder / f".{folder_name(OTHER)}.replaced")
+    shutil.copytree(folder / f".{folder_name(OTHER)}.replaced", folder / f".{folder_name(OTHER)}.partial")
+    no_training()
+    if training == "never":
+        monkeypatch.setenv("MODA_TRAIN", "never")
+    assert_same(result, obtain(OTHER, device="cpu"))
+
+
+def test_run_without_weights_that_was_being_replaced_is_not_lost_either(folder, few_images, monkeypatch):
+    """It is trained again for its weights, which fails: what there was is there again."""
+    result = obtain(OTHER, device="cpu")
+    (result.folder / store.WEIGHTS).unlink()
+    result.folder.rename(folder / f".{folder_name(OTHER)}.replaced")
+    with monkeypatch.context() as patch:
+        patch.setattr(schedule, "_trained", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            obtain(OTHER, device="cpu")
+    assert names(folder) == {folder_name(OTHER)}
+    assert obtain(OTHER, device="cpu", weights=False).metrics == result.metrics
+
+
+def test_where_the_quick_way_does_not_work_one_line_says_so_and_the_record_too(
+    folder, few_images, monkeypatch, capsys
+):
+    monkeypatch.setattr(fast, "fault", lambda: "AttributeError: no operator x")
+    result = obtain(OTHER, device="cpu")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no operator x" in line and "capas de PyTorch" in line
+    assert result.record["arithmetic"] == train.arithmetic("cpu")
+    assert train.arithmetic("cpu").startswith("plain ")
+
+
+def test_what_a_gpu_s_record_says():
+    """As does a checkpoint of its, which no CPU resumes from."""
+    assert train.arithmetic("cuda") == "float32, deterministic"
+    assert train.arithmetic("mps") == "float32"
 
 
 def test_several_that_obtain_the_same_run_train_it_once(folder, few_images, monkeypatch):

@@ -9,6 +9,7 @@ import functools
 import os
 import platform
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,8 +21,7 @@ from typing import cast
 import joblib
 import torch
 
-from moda import data, disk, evaluation, store, train
-from moda.arithmetic import arithmetic
+from moda import data, evaluation, fast, store, train
 from moda.checkpoint import Checkpoint
 from moda.data import FashionMNIST, Images
 from moda.experiments import AutoencoderRun, ClassifierRun, Run
@@ -78,7 +78,7 @@ def _conditions(device: str) -> dict[str, str]:
         "torch": str(torch.__version__),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "machine": platform.machine(),
-        "arithmetic": arithmetic(),
+        "arithmetic": train.arithmetic(device),
     }
 
 
@@ -90,7 +90,7 @@ def _alone(run: Run) -> Iterator[Path]:
     """
     target = folders()[-1] / folder_name(run)
     try:
-        with disk.locked(target.with_name(f".{target.name}.lock")):
+        with store.locked(target):
             yield target
     except OSError as error:
         raise StoreError(
@@ -105,6 +105,12 @@ def _train_all(runs: Sequence[Run], device: str, dask: str | None) -> None:
         raise StoreError(f"Not stored, and MODA_TRAIN=never forbids training: {names}.")
     if not dask:  # whose workers may have other devices
         device = choose_device(device).type
+    if device == "cpu" and (fault := fast.fault()):
+        print(
+            f"El camino rápido no sirve con esta versión de PyTorch ({fault}): se entrena con las capas de "
+            "PyTorch, más despacio y con otros sorteos.",
+            file=sys.stderr,
+        )
     with Progress({folder_name(run): (_checkpoint_path(run), run.epochs) for run in runs}) as progress:
         if dask:
             done = _train_on_dask(runs, device, dask)

@@ -12,6 +12,8 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -29,7 +31,7 @@ from moda.networks import Autoencoder, Classifier
 # To be raised when a configuration changes meaning (networks, split, random stream, optimiser).
 RECIPE = 4
 # Digest of the code of networks and training, so that a test notices if it changes and RECIPE does not.
-RECIPE_CODE = "8d07b85122ed13ef"
+RECIPE_CODE = "545416e87603bca7"
 
 REFERENCE_FOLDER = data.PROJECT / "runs" / "reference"
 LOCAL_FOLDER = data.PROJECT / "runs" / "local"
@@ -143,9 +145,26 @@ def find(run: Run, weights: bool) -> Result | None:
     """The stored result of `run`; None if there is none, or none with weights when `weights` is true."""
     for root in folders():
         folder = root / folder_name(run)
+        if _replaced(folder).exists() and not folder.exists():
+            with locked(folder):
+                pass
         if (folder / WEIGHTS if weights else folder).exists():
             return read(run, root)
     return None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let in one process at a time for each run's folder; undo a `write` killed between its two renames."""
+    with disk.locked(folder.with_name(f".{folder.name}.lock")):
+        if _replaced(folder).exists() and not folder.exists():
+            _replaced(folder).rename(folder)
+        yield
+
+
+def _replaced(folder: Path) -> Path:
+    """Where `write` puts a run's folder while another takes its place."""
+    return folder.with_name(f".{folder.name}.replaced")
 
 
 def save(
@@ -176,11 +195,11 @@ def _json(content: dict) -> bytes:
 def write(final: Path, files: dict[str, bytes]) -> None:
     """Write the files of a run and their digests, so that its folder is complete or absent.
 
-    Replaces an existing folder, such as that of a run without weights. The caller holds the run's lock.
+    Replaces an existing folder, such as that of a run without weights. The caller has it `locked`.
     OSError if the disk is full.
     """
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
-    partial, replaced = (final.with_name(f".{final.name}.{state}") for state in ("partial", "replaced"))
+    partial, replaced = final.with_name(f".{final.name}.partial"), _replaced(final)
     for left_behind in (partial, replaced):
         shutil.rmtree(left_behind, ignore_errors=True)
     partial.mkdir(parents=True)
