@@ -20,13 +20,13 @@ from project import learner
 from torch.utils.flop_counter import FlopCounterMode
 
 from moda import data
+from moda.arithmetic import exact
 from moda.evaluation import autoencoder_metrics
 from moda.networks import Autoencoder, Classifier
 
 HERE = Path(__file__).resolve().parent
 OTHERS = HERE / ".venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
 CORES = joblib.cpu_count()
-MARK = "<!-- benchmark -->"
 
 
 @dataclass
@@ -156,7 +156,8 @@ def learning(device: str, quick: bool) -> str:
         ours = learner("autoencoder", device)
         for _ in range(epochs):
             plain.epoch()
-            ours.epoch(train)
+            with exact(torch.device(device)):
+                ours.epoch(train)
         reached["(a)"].append(autoencoder_metrics(plain.model, validation)["loss"])
         reached["this project"].append(autoencoder_metrics(ours.model, validation)["loss"])
     means = [statistics.mean(values) for values in reached.values()]
@@ -204,6 +205,13 @@ def machine(device: str) -> str:
     return f"{name}, {CORES} cores, {torch.backends.cpu.get_cpu_capability()}"
 
 
+def with_table(readme: str, device: str, text: str) -> str:
+    """The README with this text between the marks of that device."""
+    mark = f"<!-- benchmark {device} -->"
+    before, _, after = readme.split(mark)
+    return f"{before}{mark}\n{text}\n{mark}{after}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="without Keras, JAX and the classifier")
@@ -218,14 +226,14 @@ def main() -> None:
     parts = [f"{machine(given.device)}; torch {torch.__version__}."]
     parts += [table(model, rates) for model, rates in measured.items()]
     parts.append(learning(given.device, given.quick))
-    if Path("/proc/self/status").exists():
+    if given.device == "cpu" and Path("/proc/self/status").exists():
         parts.append(worker())
     text = "\n\n".join(parts)
     print(text)
-    if not given.quick and given.device == "cpu":
+    if not given.quick:
         readme = HERE.parent / "README.md"
-        before, _, after = readme.read_text(encoding="utf-8").split(MARK)
-        readme.write_text(f"{before}{MARK}\n{text}\n{MARK}{after}", encoding="utf-8")
+        whole = with_table(readme.read_text(encoding="utf-8"), given.device, text)
+        readme.write_text(whole, encoding="utf-8")
     said = [
         f"{what}: {statistics.median(ratios(measured['autoencoder'], name)):.1f} times"
         for what, start in (("several runs", "(e)"), ("one run", "(d)"))

@@ -4,6 +4,7 @@ import torch
 from contender import arguments, measured, serve
 
 from moda import data, evaluation
+from moda.arithmetic import exact
 from moda.experiments import AutoencoderRun
 from moda.networks import Autoencoder, Classifier
 from moda.train import Learner, classification_loss, reconstruction_loss
@@ -28,4 +29,5 @@ if __name__ == "__main__":
         project.epoch(train)
         measure(project.network, train[: measured(given.images)])
 
-    serve(turn)
+    with exact(torch.device(given.device)):
+        serve(turn)

@@ -47,6 +47,14 @@ def test_autoencoder_metrics(autoencoder, images):
     assert autoencoder_metrics(autoencoder, images) == {"loss": pytest.approx(expected, rel=1e-5)}
 
 
+def test_cpu_measures_in_batches_that_fit_its_caches(autoencoder, images, monkeypatch):
+    sizes = []
+    forward = autoencoder.forward
+    monkeypatch.setattr(autoencoder, "forward", lambda x: sizes.append(len(x)) or forward(x))
+    autoencoder_metrics(autoencoder, images)
+    assert sizes == [BATCH_SIZE] * 7 + [1]
+
+
 def test_classifier_metrics(classifier, images):
     with torch.no_grad():
         scores = classifier.eval()(images.pixels)

@@ -164,6 +164,57 @@ def test_twin_with_another_output_or_gradient_is_an_error(monkeypatch, part):
             accelerate(model)
 
 
+@pytest.fixture
+def fresh_fault():
+    """Asked again, before and after."""
+    fast.fault.cache_clear()
+    yield
+    fast.fault.cache_clear()
+
+
+def test_nothing_is_wrong_with_the_twins_here_and_finding_that_leaves_no_trace(fresh_fault):
+    state = torch.get_rng_state()
+    assert fast.fault() is None and fast.usable()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+class Lacking:
+    """A namespace of operators without some of them."""
+
+    def __init__(self, namespace, *names):
+        self.namespace, self.names = namespace, names
+
+    def __getattr__(self, name):
+        if name in self.names:
+            raise AttributeError(f"no operator {name}")
+        return getattr(self.namespace, name)
+
+
+@pytest.mark.parametrize("lost", ["aten.threshold_backward", "mkldnn._linear_pointwise"])
+def test_operator_that_this_pytorch_lacks_is_named(fresh_fault, monkeypatch, lost):
+    namespace, name = lost.split(".")
+    if namespace == "mkldnn" and not torch.backends.mkldnn.is_available():
+        pytest.skip("this PyTorch has no oneDNN")
+    monkeypatch.setattr(torch.ops, namespace, Lacking(getattr(torch.ops, namespace), name))
+    assert fast.fault() == f"AttributeError: no operator {name}"
+    assert not fast.usable()
+
+
+@pytest.mark.parametrize("lost", ["result", "dropout"])
+def test_operator_that_does_something_else_is_noticed(fresh_fault, monkeypatch, lost):
+    if lost == "result":
+        linear = fast._linear
+        monkeypatch.setattr(fast, "_linear", lambda *of: 1.2 * linear(*of))
+    else:
+        monkeypatch.setattr(fast, "drop_", lambda x, p, random: x)
+    assert fast.fault().startswith("AssertionError: ")
+
+
+def test_the_environment_asks_for_pytorch_s_own_layers(monkeypatch):
+    monkeypatch.setenv("MODA_ARITHMETIC", "plain")
+    assert not fast.usable()
+
+
 def test_check_of_the_twin_leaves_no_trace():
     """No random number, average, gradient, mode or type is another one than without it."""
     made = []
@@ -287,6 +338,19 @@ def test_output_and_gradients_with_the_mask_drawn(kind, memory_format, p):
     got, wanted = (torch.autograd.grad((out * weights).sum(), inputs) for out in (y, expected))
     for one, other in zip(got, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_of_equal_values_the_first_has_the_gradient(fashion_mnist):
+    """As in max_pool2d. The weights are whole numbers, so that equal windows give equal values."""
+    layer = nn.Conv2d(1, 3, 3)
+    nn.init.constant_(layer.bias, 1.0)
+    with torch.no_grad():
+        layer.weight.copy_(torch.arange(27.0).view(3, 1, 3, 3))
+    x = torch.ones(2, 1, 8, 8, requires_grad=True)
+    weights = torch.arange(54.0).view(2, 3, 3, 3)
+    results = (Chain([Block(layer, pool=True)])(x), F.max_pool2d(F.relu(layer(x)), 2))
+    ours, theirs = (torch.autograd.grad((y * weights).sum(), x)[0] for y in results)
+    assert torch.equal(ours, theirs)
 
 
 @every_kind

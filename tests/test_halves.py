@@ -1,3 +1,7 @@
+import gc
+import threading
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -19,9 +23,9 @@ def two_threads():
     torch.set_num_threads(1)
 
 
-def flat_gradient(halves: Halves, train, count: int, threads: int) -> tuple[torch.Tensor, torch.Tensor]:
+def flat_gradient(halves: Halves, train, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss and gradient of the first `count` images."""
-    return halves.gradient(train, torch.arange(count), threads), halves.flat.grad.clone()
+    return halves.gradient(train, torch.arange(count)), halves.parameters[0].grad.clone()
 
 
 @pytest.mark.parametrize("count", [100, 65, 2, 1])
@@ -32,8 +36,8 @@ def test_gradient_is_that_of_the_whole_batch(few, count):
     loss = classification_loss(model, few.train[:count])
     gradients = torch.autograd.grad(loss, list(model.parameters()))
     halves = Halves(model, classification_loss, 100)
-    halves.start_epoch()
-    given, _ = flat_gradient(halves, few.train, count, threads=1)
+    with halves.epoch(threads=1):
+        given, _ = flat_gradient(halves, few.train, count)
     torch.testing.assert_close(given, loss.detach())
     for parameter, expected in zip(model.parameters(), gradients, strict=True):
         torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-5)
@@ -44,8 +48,8 @@ def test_both_threads_give_what_one_gives(few):
     for threads in (1, 2):
         torch.manual_seed(0)
         halves = Halves(Autoencoder(4), reconstruction_loss, 100)
-        halves.start_epoch()
-        results.append([flat_gradient(halves, few.train, 100, threads) for _ in range(3)])
+        with halves.epoch(threads):
+            results.append([flat_gradient(halves, few.train, 100) for _ in range(3)])
     for one, other in zip(*results):
         assert all(map(torch.equal, one, other))
 
@@ -60,12 +64,28 @@ def test_run_is_the_same_on_one_thread_and_two(few, two_threads):
         assert torch.equal(one, other)
 
 
+def test_no_thread_and_no_memory_outlive_a_training(few, two_threads):
+    """Without the garbage collector, which comes when it likes."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = threading.enumerate()
+        learner = Learner(Autoencoder(4), reconstruction_loss, AutoencoderRun(n=4), CPU)
+        learner.epoch(few.train)
+        assert threading.enumerate() == before
+        left = [weakref.ref(of) for of in (learner, learner.model, learner.batch, learner.optimizer)]
+        del learner
+        assert [of() for of in left] == [None] * 4
+    finally:
+        gc.enable()
+
+
 def test_halves_have_masks_of_their_own(few):
     """The loss of an image repeated twice differs between both halves."""
     torch.manual_seed(0)
     halves = Halves(Autoencoder(4), reconstruction_loss, 100)
-    halves.start_epoch()
-    outputs = [network(few.train[:1].pixels) for network, _ in halves.parts]
+    with halves.epoch(threads=1):
+        outputs = [network(few.train[:1].pixels) for network, _ in halves.parts]
     assert not torch.equal(*outputs)
 
 
@@ -93,7 +113,7 @@ def test_measuring_in_between_changes_no_training(few):
             learner.epoch(few.train[:200])
             for dropout in [False, True][:measured]:
                 evaluation.autoencoder_metrics(learner.network, few.validation, dropout)
-        weights.append(learner.halves.flat.detach())
+        weights.append(learner.batch.parameters[0].detach())
     assert torch.equal(*weights)
 
 
@@ -103,7 +123,7 @@ def test_momentum_and_plain_steps_are_those_of_sgd(few):
         run = AutoencoderRun(n=4, dropout=0, batch_size=20, optimizer=optimizer, learning_rate=0.1)
         torch.manual_seed(0)
         learner = Learner(Autoencoder(4, 0.0), reconstruction_loss, run, CPU)
-        flat, x = learner.halves.flat, few.train[:20].pixels
+        flat, x = learner.batch.parameters[0], few.train[:20].pixels
         expected, velocity = flat.detach().clone(), 0.0
         for _ in range(2):
             velocity = momentum * velocity + _gradient(learner, x)
@@ -113,6 +133,6 @@ def test_momentum_and_plain_steps_are_those_of_sgd(few):
 
 
 def _gradient(learner: Learner, x: torch.Tensor) -> torch.Tensor:
-    learner.halves.flat.grad.zero_()
+    learner.batch.parameters[0].grad.zero_()
     F.mse_loss(learner.network(x), x).backward()
-    return learner.halves.flat.grad.clone()
+    return learner.batch.parameters[0].grad.clone()

@@ -1,6 +1,7 @@
 """README's numbers are those of the executed notebooks and of the reference runs that they show."""
 
 import ast
+import importlib
 import re
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 
 from moda import paper
 from moda.data import PROJECT
-from moda.experiments import PLAIN, repeated
+from moda.experiments import BASE, PLAIN, repeated
 from moda.notebook import book_parameters
 from moda.store import REFERENCE_FOLDER, read
 
@@ -46,6 +47,8 @@ def results() -> list[str]:
     names = {64: "Exactitud (accuracy), N = 64", 128: "Exactitud, N = 128", 256: "Exactitud, N = 256"}
     ecm = f"{c3.ecm_media:.4f} ± {c3.ecm_desvio:.4f}"
     whole = {n: f"{getattr(c6, f'completas_{n}')} of {c6.semillas}" for n in names}
+    runs = (read(run, REFERENCE_FOLDER) for of_n in BASE.values() for run in of_n)
+    lost = [100 * run.metrics["accuracy"] for run in runs if not run.complete]
     accuracies = {n: plain(getattr(c6, f"exactitud_pm_{n}")) for n in names}
     return [
         f"{c6.semillas} runs each",
@@ -55,7 +58,7 @@ def results() -> list[str]:
             f"{name} | {100 * paper.ACCURACY[n]:.2f} % | {accuracies[n]} % | {whole[n]} |"
             for n, name in names.items()
         ),
-        f"accuracy of {c6.perdidas_minima:.2f} to {c6.perdidas_maxima:.2f} %",
+        f"accuracy of {min(lost):.2f} to {max(lost):.2f} %",
         f"N = 64: seed {c6.elegida_64}",
     ]
 
@@ -65,6 +68,7 @@ def beyond() -> list[str]:
     c7, c8, c9, c10, c11, c12, c13, c14 = map(chapter, range(7, 15))
     few, *_, most = LABELS
     return [
+        "± is half of a 95 % interval",
         f"batches of 64 ({c7.lotes_64:.0f} %) or the assignment's 100 ({c7.consigna_probabilidad:.0f} %)",
         f"by chance some {c7.tres_de_tres:.0f} %",
         # The rest is a square.
@@ -99,6 +103,20 @@ def test_every_number_is_found_again_in_the_runs(title, said):
         assert sentence in text, f"README does not say what the runs say: {sentence}"
         text = text.replace(sentence, " ", 1)
     assert not re.findall(r"\d", text), f"numbers that nothing is compared with: {text}"
+
+
+def test_benchmark_writes_its_table_to_its_place(monkeypatch):
+    """Of each device one."""
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
+    with_table = importlib.import_module("bench").with_table
+    for device, other in (("cpu", "cuda"), ("cuda", "cpu")):
+        written = with_table(README, device, "| a table |")
+        mark = f"<!-- benchmark {device} -->"
+        assert f"{mark}\n| a table |\n{mark}" in written
+        assert (
+            written.split(f"<!-- benchmark {other} -->")[1] == README.split(f"<!-- benchmark {other} -->")[1]
+        )
+        assert with_table(written, device, README.split(mark)[1].strip()) == README
 
 
 def test_what_the_answers_say_in_words_holds():

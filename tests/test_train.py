@@ -1,18 +1,30 @@
+import math
 import os
+from collections import Counter
+from copy import deepcopy
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from moda import train as training
 from moda.checkpoint import Checkpoint
 from moda.cuda_graph import Recorded
 from moda.data import CLASSES, FashionMNIST, Images
 from moda.evaluation import autoencoder_metrics, classifier_metrics
-from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Frozen
+from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Frozen, Revised
 from moda.networks import Autoencoder
-from moda.train import Learner, reconstruction_loss, train_autoencoder, train_classifier
+from moda.train import (
+    DeviceError,
+    Learner,
+    check_device,
+    classification_loss,
+    reconstruction_loss,
+    train_autoencoder,
+    train_classifier,
+)
 
 CPU = torch.device("cpu")
 TINY = AutoencoderRun(n=4, epochs=2, train_size=100)
@@ -225,9 +237,38 @@ def test_checkpoint_that_is_not_whole(few, checkpoint, fault):
     checkpoint.path.write_bytes({"empty": b"", "half": content[:middle], "one byte": damaged}[fault])
     assert checkpoint.load() is None
     checkpoint.save(STATE)
-    assert checkpoint.load() == STATE | {"conditions": checkpoint.conditions}
+    assert checkpoint.load() == STATE
     checkpoint.remove()
     assert checkpoint.load() is None and not list(checkpoint.path.parent.iterdir())
+
+
+def test_checkpoint_of_other_conditions_is_not_even_unpacked(checkpoint, monkeypatch):
+    """Such as that of a GPU, on a machine without one."""
+    checkpoint.save(STATE)
+    monkeypatch.setattr(torch, "load", None)
+    assert Checkpoint(checkpoint.path, {"device": "NVIDIA H200"}).load() is None
+    assert Checkpoint(checkpoint.path.with_name("none.pt"), {}).load() is None
+
+
+def test_state_of_a_gpu_is_read_onto_the_cpu(checkpoint, monkeypatch):
+    """Where it must be for random numbers, and the rest is copied from there."""
+    places = []
+    load = torch.load
+    monkeypatch.setattr(
+        torch, "load", lambda *of, **how: places.append(how["map_location"]) or load(*of, **how)
+    )
+    checkpoint.save(STATE)
+    assert checkpoint.load() == STATE and places == ["cpu"]
+
+
+def test_rate_that_a_graph_reads_is_the_same_tensor_after_resuming(few):
+    learner = Learner(Autoencoder(4), reconstruction_loss, TINY, CPU)
+    rate = torch.tensor(0.5)
+    learner.optimizer.param_groups[0]["lr"] = rate
+    learner.resume(deepcopy(learner.state()))
+    assert learner.optimizer.param_groups[0]["lr"] is rate
+    learner.set_learning_rate(0.25)
+    assert rate == 0.25
 
 
 def test_checkpoint_is_on_the_disk_before_its_name(checkpoint, monkeypatch):
@@ -240,31 +281,121 @@ def test_checkpoint_is_on_the_disk_before_its_name(checkpoint, monkeypatch):
     assert steps[:2] == ["fsync", "replace"] and steps[2:] in ([], ["fsync"])
 
 
-def test_recorded_steps_are_those_of_the_plain_loop(few, monkeypatch):
-    """Everything of the CUDA path but the graph itself, which here is the step again."""
-    asides, recordings = [], []
+@pytest.fixture
+def no_cuda_needed(monkeypatch):
+    """Everything of the CUDA path but the graph itself, which here is the step again; counts both."""
+    counts = Counter()
 
     def aside(step):
-        asides.append(step())
+        counts["aside"] += 1
+        step()
 
-    def record(step):
-        recordings.append(step)  # recording does not do it
+    def record(step):  # does not do it
+        counts["recorded"] += 1
         return step
 
     monkeypatch.setattr(Recorded, "_aside", staticmethod(aside))
     monkeypatch.setattr(Recorded, "_record", staticmethod(record))
-    run, models, losses = replace(TINY, batch_size=16), [], []
-    for recorded in (False, True):
-        torch.manual_seed(0)
-        learner = Learner(Autoencoder(4), reconstruction_loss, run, CPU)
-        if recorded:
-            learner._do = Recorded(learner._step, run.batch_size, CPU)
-        train = few.train[:100]
-        losses.append([learner.epoch(train), learner.epoch(train)])
-        models.append(learner.model)
-    assert losses[0] == losses[1]
-    assert torch.equal(*map(weights, models))
-    assert (len(asides), len(recordings)) == (3, 1)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda _: None)
+    return counts
+
+
+def learnt(few, recorded: bool) -> tuple[list[float], torch.Tensor]:
+    """The losses of two epochs with a rest, and the weights after them."""
+    run = replace(TINY, batch_size=16)
+    torch.manual_seed(0)
+    learner = Learner(Autoencoder(4), reconstruction_loss, run, CPU)
+    if recorded:
+        learner.recorded = Recorded(run.batch_size, CPU)
+    train = few.train[:100]
+    return [learner.epoch(train), learner.epoch(train)], weights(learner.model)
+
+
+def test_recorded_steps_are_those_of_the_plain_loop(few, no_cuda_needed):
+    plain, recorded = learnt(few, False), learnt(few, True)
+    assert plain[0] == recorded[0] and torch.equal(plain[1], recorded[1])
+    assert no_cuda_needed == {"aside": 3, "recorded": 1}
+
+
+def test_steps_that_cannot_be_recorded_are_done_one_by_one(few, no_cuda_needed, monkeypatch, capsys):
+    def fails(step):
+        raise RuntimeError("operation not permitted when stream is capturing\nCUDA kernel errors might be…")
+
+    monkeypatch.setattr(Recorded, "_record", staticmethod(fails))
+    plain, recorded = learnt(few, False), learnt(few, True)
+    assert plain[0] == recorded[0] and torch.equal(plain[1], recorded[1])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "(operation not permitted when stream is capturing)" in line and "paso a paso" in line
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "classifier", "frozen", "revised"])
+def test_device_is_compared_with_the_cpu(few, monkeypatch, kind):
+    """The CPU passes for itself; a device whose convolutions are off by some per cent does not."""
+    run = {
+        "autoencoder": TINY,
+        "classifier": TINY_CLASSIFIER,
+        "frozen": replace(TINY_CLASSIFIER, start=Frozen(TINY)),
+        "revised": replace(TINY_CLASSIFIER, start=Revised(4)),
+    }[kind]
+    torch.manual_seed(0)
+    model = run.network()
+    if kind == "frozen":
+        model.encoder.requires_grad_(False)
+    loss = reconstruction_loss if kind == "autoencoder" else classification_loss
+    learner = Learner(model, loss, run, CPU)
+    before = weights(learner.model).clone()
+    check_device(learner, few.train)
+    assert torch.equal(weights(learner.model), before)
+
+    wrong = iter([1.0, 1.05])
+    right = nn.Linear.forward
+    starts = learner.loss
+
+    def loss_of_another_device(network, images):
+        factor = next(wrong)
+        monkeypatch.setattr(nn.Linear, "forward", lambda self, x: factor * right(self, x))
+        return starts(network, images)
+
+    learner.loss = loss_of_another_device
+    with pytest.raises(DeviceError, match="«cpu» no da el gradiente que da la CPU.*-p device cpu"):
+        check_device(learner, few.train)
+
+
+def test_device_that_gives_no_numbers_is_no_device(few):
+    learner = Learner(Autoencoder(4), reconstruction_loss, TINY, CPU)
+    losses = iter([1.0, math.nan])
+    learner.loss = lambda network, images: next(losses) * reconstruction_loss(network, images)
+    with pytest.raises(DeviceError):
+        check_device(learner, few.train)
+
+
+def test_the_environment_has_pytorch_s_own_layers_trained(few, monkeypatch):
+    """The same without dropout, but for rounding; with other random numbers otherwise. Its record says so."""
+    run = replace(TINY, dropout=0, batch_size=20)
+    quick = train_autoencoder(run, few, CPU)
+    monkeypatch.setenv("MODA_ARITHMETIC", "plain")
+    assert training.arithmetic("cpu").startswith("plain ")
+    plain = train_autoencoder(run, few, CPU)
+    assert type(Learner(Autoencoder(4), reconstruction_loss, run, CPU).batch) is training.Whole
+    pd.testing.assert_frame_equal(quick.history, plain.history, rtol=1e-4)
+    assert not quick.history.equals(plain.history)
+    again = train_autoencoder(run, few, CPU)
+    assert plain.history.equals(again.history)
+
+
+def test_dead_classes_of_an_epoch_are_those_of_the_validation_images(few, monkeypatch):
+    """And not those of the training images, which may be others."""
+    part = {50: "of training", 100: "of validation"}
+    measured = classifier_metrics
+
+    def metrics(network, images):
+        return measured(network, images) | {"dead_classes": part[len(images)]}
+
+    monkeypatch.setattr(training, "classifier_metrics", metrics)
+    run = replace(TINY_CLASSIFIER, train_size=50)
+    _, history, _ = train_classifier(run, untrained(TINY), few, CPU)
+    assert history["dead_classes"].to_list() == ["of validation"] * 2
 
 
 def test_frozen_encoder_stays_as_it_was_and_the_last_layer_learns(few):

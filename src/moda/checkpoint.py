@@ -11,26 +11,28 @@ from moda import disk
 
 
 class Checkpoint:
-    """The training state after the last complete epoch, in one file whose first line is for `standing`.
+    """The training state after the last complete epoch, in one file whose first line can be read alone.
 
     `conditions` (versions, device, arithmetic) are what the result depends on besides the run. A state
-    saved under others is ignored, so the result is always that of uninterrupted training.
+    saved under others is ignored, so that on a CPU the result is always that of uninterrupted training.
     """
 
     def __init__(self, path: Path, conditions: dict):
         self.path, self.conditions = path, conditions
 
     def load(self) -> dict | None:
-        """The last saved state; None if there is none to resume from."""
+        """The last saved state, its tensors on the CPU; None if there is none to resume from."""
         try:
-            content = self.path.read_bytes().partition(b"\n")[2]
+            line, _, rest = self.path.read_bytes().partition(b"\n")
         except OSError:
             return None
-        digest, saved = content[:_SIZE], content[_SIZE:]
-        if digest != _digest(saved):  # torch.load detects truncation, but not a changed byte
+        digest, state = rest[:_SIZE], rest[_SIZE:]
+        if digest != _digest(line, state):  # torch.load detects truncation, but not a changed byte
             return None
-        state = torch.load(io.BytesIO(saved), weights_only=True)
-        return state if state["conditions"] == self.conditions else None
+        if json.loads(line)[-1] != self.conditions:
+            return None
+        # Also that of a GPU which is not on this machine; load_state_dict copies to where the network is.
+        return torch.load(io.BytesIO(state), weights_only=True, map_location="cpu")
 
     def save(self, state: dict) -> None:
         """Save `state`, which needs at least `history` (one dictionary per epoch) and `seconds`.
@@ -38,11 +40,12 @@ class Checkpoint:
         Raises OSError if the disk is full, leaving the previous state intact.
         """
         history = state["history"]
-        line = json.dumps([len(history), state["seconds"], history[-1]["validation_loss"]]) + "\n"
+        head = [len(history), state["seconds"], history[-1]["validation_loss"], self.conditions]
+        line = json.dumps(head).encode()
         saved = io.BytesIO()
-        torch.save({**state, "conditions": self.conditions}, saved)
+        torch.save(state, saved)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        disk.write(self.path, line.encode() + _digest(saved.getvalue()) + saved.getvalue())
+        disk.write(self.path, line + b"\n" + _digest(line, saved.getvalue()) + saved.getvalue())
 
     def remove(self) -> None:
         for path in self.path.parent.glob(f"{self.path.name}*"):
@@ -56,7 +59,7 @@ def standing(path: Path) -> tuple[int, float, float] | None:
     """
     try:
         with path.open("rb") as file:
-            epochs, seconds, loss = json.loads(file.readline(100))
+            epochs, seconds, loss, _ = json.loads(file.readline(1000))
             return int(epochs), seconds / epochs, float(loss)
     except (OSError, TypeError, ValueError, ArithmeticError):
         return None
@@ -65,5 +68,5 @@ def standing(path: Path) -> tuple[int, float, float] | None:
 _SIZE = hashlib.sha256().digest_size
 
 
-def _digest(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()
+def _digest(line: bytes, state: bytes) -> bytes:
+    return hashlib.sha256(line + state).digest()

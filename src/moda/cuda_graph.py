@@ -1,5 +1,6 @@
 """Training steps recorded as a CUDA graph."""
 
+import sys
 from collections.abc import Callable
 
 import torch
@@ -7,33 +8,53 @@ from torch import Tensor
 
 from moda.data import Images
 
+Step = Callable[[Images, Tensor], None]
+
 
 class Recorded:
-    """`step(train, index)` as a CUDA graph, so that its many small kernels launch together.
+    """Calls `step(train, index)` as a CUDA graph, so that its many small kernels launch together.
 
     The first steps run eagerly on a side stream, as PyTorch requires before capture. Batches of another
-    size, such as an epoch's last, always run eagerly.
+    size, such as an epoch's last, always run eagerly; so do all where the capture fails.
     """
 
     WARM_UP = 3
 
-    def __init__(self, step: Callable[[Images, Tensor], None], size: int, device: torch.device):
-        self.step, self.index = step, torch.zeros(size, dtype=torch.int64, device=device)
+    def __init__(self, size: int, device: torch.device):
+        self.index = torch.zeros(size, dtype=torch.int64, device=device)
         self.calls = 0
         self.train: Images | None = None
-        self.replay: Callable[[], None] = lambda: None
+        self.replay: Callable[[], None] | None = None
 
-    def __call__(self, train: Images, index: Tensor) -> None:
+    def __call__(self, step: Step, train: Images, index: Tensor) -> None:
         if len(index) != len(self.index):
-            self.step(train, index)
+            step(train, index)
         elif self.calls < self.WARM_UP:
             self.calls += 1
-            self._aside(lambda: self.step(train, index))
+            self._aside(lambda: step(train, index))
         else:
             if self.train is not train:  # a graph reads the tensors it was captured with
-                self.train, self.replay = train, self._record(lambda: self.step(train, self.index))
-            self.index.copy_(index)
-            self.replay()
+                self.train, self.replay = train, self._recorded(lambda: step(train, self.index))
+            if self.replay:
+                self.index.copy_(index)
+                self.replay()
+            else:
+                step(train, index)
+
+    def _recorded(self, step: Callable[[], None]) -> Callable[[], None] | None:
+        """What replays the step; None if it cannot be captured."""
+        stream = torch.cuda.current_stream()
+        try:
+            return self._record(step)
+        except RuntimeError as error:
+            torch.cuda.set_stream(stream)  # a capture that fails may leave its own
+            reason = str(error).partition("\n")[0]
+            print(
+                f"Los pasos no se pudieron grabar como un grafo de CUDA ({reason}): se entrena paso a paso, "
+                "más despacio.",
+                file=sys.stderr,
+            )
+            return None
 
     @staticmethod
     def _aside(step: Callable[[], None]) -> None:

@@ -17,11 +17,13 @@ probability). CUDA and MPS do not need it.
 Why it can be trusted: only layers with the exact settings that `_suits` knows are replaced; all others stay
 PyTorch's own. For every twin, `_check` compares outputs and gradients with the model's, without dropout, and
 raises an error if they differ. tests/test_fast.py compares each kind of layer with PyTorch's, with the same
-dropout mask and in distribution, and `make bench` trains networks both ways.
+dropout mask and in distribution, and `make bench` trains networks both ways. Where `fault` finds something,
+or with MODA_ARITHMETIC=plain in the environment, PyTorch's own layers are trained instead.
 """
 
 import copy
 import functools
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, cast
@@ -31,14 +33,46 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 
+from moda.arithmetic import seeded
 from moda.networks import Autoencoder, Classifier
 
 Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d  # the core of a Block
 Kind = TypeVar("Kind", bound=nn.Module)
-_where_above = torch.ops.aten.threshold_backward  # (x, r, t): x where r > t, else 0; t is a number
+
+
+def _where_above(x: Tensor, r: Tensor, t: float, out: Tensor | None = None) -> Tensor:
+    """x where r > t, else 0; in `out`, if given."""
+    operator = torch.ops.aten.threshold_backward
+    return operator(x, r, t) if out is None else operator.grad_input(x, r, t, grad_input=out)
+
+
+def usable() -> bool:
+    """Whether networks are trained by their twins in this process."""
+    return os.environ.get("MODA_ARITHMETIC") != "plain" and fault() is None
+
+
+@functools.cache
+def fault() -> str | None:
+    """What is wrong with the twins of the paper's networks under this PyTorch; None if nothing is.
+
+    They use operators that are not in its documentation: another version may lack one, or do something else.
+    """
+    try:
+        with seeded(0, torch.device("cpu")):
+            paper, mended = Autoencoder(2), Autoencoder(2, all_pixels=True)
+            for model in (paper, mended, Classifier(paper.encoder)):
+                twin = accelerate(model)
+                # As in training: in single precision, where a rounding may flip a ReLU, and with dropout.
+                _check(model, twin, torch.float, 0.05)
+                reseed(twin.train())
+                twin(torch.rand(2, 1, 28, 28)).sum().backward()
+            dropped = drop_(torch.ones(1000), 0.5, np.random.SFC64(0))
+            if not 400 < dropped.sum() < 600 or ((dropped != 0) & (dropped != 1)).any():
+                raise AssertionError("dropout does not drop one value in two")
+    except Exception as error:  # whatever a changed operator raises
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return None
 
 
 def accelerate(model: nn.Module) -> nn.Module:
@@ -84,28 +118,36 @@ def divisible(twin: nn.Module) -> bool:
     They cannot if the network normalises a batch, or draws from torch's random numbers, of which there is
     one stream; the paper's networks do neither.
     """
+    whole = ("torch.nn.modules.batchnorm", "torch.nn.modules.dropout")
     return type(twin) in (Autoencoder, Classifier) and not any(
-        isinstance(layer, _BatchNorm | _DropoutNd) for layer in twin.modules()
+        type(layer).__module__ in whole for layer in twin.modules()
     )
 
 
-def _check(model: nn.Module, twin: nn.Module) -> None:
+def _check(
+    model: nn.Module, twin: nn.Module, dtype: torch.dtype = torch.double, tolerance: float = 1e-6
+) -> None:
     """AssertionError unless both give the same outputs and gradients for four images of noise.
 
     In evaluation mode, hence without dropout, and in double precision, where rounding flips no ReLU or
-    pooling. Uses copies and its own random numbers, so that training is unaffected.
+    pooling; `tolerance` is a part of each tensor's largest value. Uses copies and its own random numbers, so
+    that training is unaffected.
     """
-    images = torch.rand(4, 1, 28, 28, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(4, 1, 28, 28, dtype=dtype, generator=torch.Generator().manual_seed(0))
     results = []
     for network in copy.deepcopy((model, twin)):  # one call, so that the copies share their parameters too
-        network.double().eval()
+        network.to(dtype).eval()
         inputs = [images.clone().requires_grad_(), *(p for p in network.parameters() if p.requires_grad)]
         output = network(inputs[0])
         results.append([output, *torch.autograd.grad(output.square().sum(), inputs)])
-    expected, actual = results
-    torch.testing.assert_close(
-        actual, expected, rtol=1e-6, atol=1e-9, msg=lambda text: f"The twin of {model} differs: {text}"
-    )
+    for expected, actual in zip(*results, strict=True):
+        torch.testing.assert_close(
+            actual,
+            expected,
+            rtol=0,
+            atol=tolerance * expected.abs().max().item() + 1e-9,
+            msg=lambda text: f"The twin of {type(model).__name__} differs: {text}",
+        )
 
 
 def _twin(module: nn.Module) -> nn.Module:
@@ -191,7 +233,7 @@ def drop_(x: Tensor, p: float, random: np.random.BitGenerator) -> Tensor:
     """
     bits = random.random_raw((x.numel() + 3) // 4)
     r = torch.from_numpy(bits.view(np.int16))[: x.numel()].view(x.shape)
-    return _where_above.grad_input(x, r, min(round(p * 65536), 65535) - 32769, grad_input=x)
+    return _where_above(x, r, min(round(p * 65536), 65535) - 32769, out=x)
 
 
 class Dropout(nn.Module):
@@ -343,7 +385,7 @@ def _needed(size: int, poolings: int) -> int:
 
 def _split(gradient: Tensor, a: Tensor, b: Tensor, to_a: Tensor, to_b: Tensor) -> None:
     """Split the gradient of maximum(a, b) between both; all of it goes to `a` if they are equal."""
-    _where_above.grad_input(gradient, b - a, 0, grad_input=to_b)
+    _where_above(gradient, b - a, 0, out=to_b)
     torch.sub(gradient, to_b, out=to_a)
 
 

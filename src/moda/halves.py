@@ -4,8 +4,9 @@ Each half is computed on one thread, and their gradients are added: at the same 
 spare, else one after the other, with the same result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import cast
 
@@ -20,27 +21,34 @@ SMALLEST = 64
 
 
 class Halves:
-    """`network`, the twin of `model` that is trained, and `flat`, all its parameters as one."""
+    """`network`, the twin of `model` that is trained, and all its `parameters` as one."""
 
     def __init__(self, model: nn.Module, loss: Callable[[nn.Module, Images], Tensor], batch_size: int):
-        torch.set_flush_denormal(True)
         self.network, self.loss = accelerate(model), loss
-        self.flat = flatten(model)
+        flat = flatten(model)
+        self.parameters = [flat]
         # Of each half: the network, and where its gradient goes.
-        self.parts = [(self.network, cast(Tensor, self.flat.grad))]
+        self.parts = [(self.network, cast(Tensor, flat.grad))]
         if batch_size >= SMALLEST and divisible(self.network):
             other = deepcopy(model)
-            twin, flat = accelerate(other), flatten(other, self.flat.detach())
-            self.parts.append((twin, cast(Tensor, flat.grad)))
-        self.helper = ThreadPoolExecutor(1, initializer=_settle)
+            twin, shared = accelerate(other), flatten(other, flat.detach())
+            self.parts.append((twin, cast(Tensor, shared.grad)))
+        self.helper: ThreadPoolExecutor | None = None
 
-    def start_epoch(self) -> None:
-        """Training mode, and new random numbers for dropout that follow from torch's."""
+    @contextmanager
+    def epoch(self, threads: int) -> Iterator[None]:
+        """Training mode, new random numbers for dropout that follow from torch's, and a thread for a half."""
         for network, _ in self.parts:
             reseed(network.train())
+        if threads == 1 or len(self.parts) == 1:
+            yield
+            return
+        with ThreadPoolExecutor(1, initializer=_settle) as self.helper:
+            yield
+        self.helper = None
 
-    def gradient(self, train: Images, index: Tensor, threads: int) -> Tensor:
-        """The mean loss of the batch `train[index]`; its gradient goes to `flat.grad`."""
+    def gradient(self, train: Images, index: Tensor) -> Tensor:
+        """The mean loss of the batch `train[index]`; its gradient goes to that of the parameters."""
         shares = index.chunk(len(self.parts))
 
         def compute(part: int) -> Tensor:
@@ -52,7 +60,7 @@ class Halves:
 
         if len(shares) == 1:
             return compute(0)
-        second = self.helper.submit(compute, 1) if threads > 1 else None
+        second = self.helper.submit(compute, 1) if self.helper else None
         loss = compute(0)
         loss += second.result() if second else compute(1)
         self.parts[0][1].add_(self.parts[1][1])
