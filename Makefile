@@ -103,15 +103,9 @@ clean: ## remove what was built; the environment, the data and trained runs stay
 	rm -rf book/_build
 
 # Without the mark that the last line leaves, .venv is what an interrupted `make` left of it: from the start.
-# The path to src/ that an editable install leaves in a .pth file is made relative, because Python 3.11 stops at an
-# ñ in it where a shell says LC_ALL=C.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt install.py
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11, 2) or sys.exit("Python 3.11.2 or later is needed; name one: make PYTHON=python3.12")'
-	@$(ALONE) test $@ -nt pyproject.toml && test $@ -nt constraints.txt && exit; set -ex; \
+	@$(ALONE) test $@ -nt pyproject.toml && test $@ -nt constraints.txt && test $@ -nt install.py && exit; set -ex; \
 	test -e $@ || $(PYTHON) -m venv --clear .venv; \
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'; \
-	$(BIN)/python -c 'from importlib.metadata import files; \
-	    [path.locate().write_text("../../../../src\n") for path in files("moda") if path.suffix == ".pth"]'; \
-	LC_ALL=C $(BIN)/python -c 'import sys; from importlib.util import find_spec; sys.exit(not find_spec("moda"))' || \
-	    { echo "Python does not find src/moda from .venv. Clone into a folder whose path has no accents." >&2; exit 1; }; \
+	$(BIN)/python install.py; \
 	touch $@

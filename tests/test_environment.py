@@ -1,5 +1,6 @@
 """The same environment, whichever way it is made: pyproject.toml, constraints.txt, environment.yml."""
 
+import re
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, metadata
@@ -87,7 +88,8 @@ def test_conda_installs_the_project_with_the_same_pins():
         else:
             name, _, version = item.partition("=")
             conda[name] = version
-    assert pip == ["--constraint constraints.txt", "--editable .[test]"]
+    index = re.search(r'"(https://.*)"\)', (PROJECT / "install.py").read_text())[1]
+    assert pip == [f"--extra-index-url {index}", "--constraint constraints.txt", "--editable .[test]"]
     assert "pip" in conda
     assert any(version.startswith(f"{conda['python']}.") for version in SUPPORTED)
 
