@@ -20,6 +20,7 @@ from moda.evaluation import (
     scores,
 )
 from moda.experiments import ClassifierRun, Revised
+from moda.fast import accelerate
 from moda.networks import Autoencoder, Classifier
 
 
@@ -45,6 +46,23 @@ def test_autoencoder_metrics(autoencoder, images):
         output = autoencoder.eval()(images.pixels)
     expected = ((output - images.pixels) ** 2).mean().item()
     assert autoencoder_metrics(autoencoder, images) == {"loss": pytest.approx(expected, rel=1e-5)}
+
+
+def test_measuring_is_the_same_on_one_thread_and_two(autoencoder, classifier, images):
+    twins = accelerate(autoencoder), accelerate(classifier)
+    results = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            losses = [autoencoder_metrics(model, images) for model in (autoencoder, twins[0])]
+            given = [scores(model, images) for model in (classifier, twins[1])]
+            results.append((losses, torch.stack(given), measure(classifier, images)))
+            assert torch.get_num_threads() == threads
+        finally:
+            torch.set_num_threads(1)
+    (losses, given, measured), (losses_of_two, given_of_two, measured_of_two) = results
+    assert losses == losses_of_two and measured == measured_of_two
+    assert torch.equal(given, given_of_two) and not given_of_two.requires_grad
 
 
 def test_cpu_measures_in_batches_that_fit_its_caches(autoencoder, images, monkeypatch):

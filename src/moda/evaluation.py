@@ -3,7 +3,8 @@
 Dropout is off unless asked for, as it turns out to be in the paper's values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 
 import pandas as pd
@@ -24,12 +25,12 @@ def autoencoder_metrics(model: nn.Module, images: Images, dropout: bool = False)
 
     With `dropout` it is that of training mode, with masks from a fixed seed.
     """
-    losses = []
-    with _mode(model, dropout):
-        for batch in _batches(images):
-            x = batch.pixels
-            losses.append(F.mse_loss(model(x), x) * len(batch))
-    return {"loss": _sum(losses) / len(images)}
+
+    def loss(batch: Images) -> Tensor:
+        x = batch.pixels
+        return F.mse_loss(model(x), x) * len(batch)
+
+    return {"loss": _sum(_of_batches(loss, model, images, dropout)) / len(images)}
 
 
 def classifier_metrics(model: nn.Module, images: Images) -> dict:
@@ -37,8 +38,11 @@ def classifier_metrics(model: nn.Module, images: Images) -> dict:
 
     Also the names of the `dead_classes` as one text, with a comma between them.
     """
-    given = scores(model, images)
-    return {**_of_scores(given, images.labels), "dead_classes": ", ".join(dead_classes(given))}
+    return _with_dead_classes(scores(model, images), images.labels)
+
+
+def _with_dead_classes(given: Tensor, labels: Tensor) -> dict:
+    return {**_of_scores(given, labels), "dead_classes": ", ".join(dead_classes(given))}
 
 
 def _of_scores(given: Tensor, labels: Tensor) -> dict[str, float]:
@@ -55,8 +59,9 @@ def measure(model: nn.Module, images: Images) -> dict:
     Of a classifier also its `calibration_error`.
     """
     if isinstance(model, Classifier):
-        metrics = classifier_metrics(model, images)
-        metrics["calibration_error"] = calibration_error(scores(model, images), images.labels)
+        given = scores(model, images)
+        metrics = _with_dead_classes(given, images.labels)
+        metrics["calibration_error"] = calibration_error(given, images.labels)
         with_dropout = _of_scores(scores(model, images, dropout=True), images.labels)
     else:
         metrics = autoencoder_metrics(model, images)
@@ -84,8 +89,7 @@ def scores(model: nn.Module, images: Images, dropout: bool = False) -> Tensor:
 
     With `dropout` they are those of training mode, with masks from a fixed seed.
     """
-    with _mode(model, dropout):
-        return torch.cat([model(batch.pixels) for batch in _batches(images)])
+    return torch.cat(_of_batches(lambda batch: model(batch.pixels), model, images, dropout))
 
 
 def codes(encoder: nn.Module, images: Images) -> Tensor:
@@ -134,6 +138,22 @@ def calibration_error(scores: Tensor, labels: Tensor) -> float:
     table = reliability(scores, labels)
     gap = (table["accuracy"] - table["confidence"]).abs()
     return float((gap * table["images"]).sum() / table["images"].sum())
+
+
+def _of_batches(
+    compute: Callable[[Images], Tensor], model: nn.Module, images: Images, dropout: bool
+) -> list[Tensor]:
+    """What `compute` gives of each batch, in order, with `model` in the mode that `dropout` says.
+
+    On a CPU on as many threads as torch has here, each batch on one: so it does not depend on their number.
+    With dropout on one, because there is one stream of random numbers.
+    """
+    threads = torch.get_num_threads()
+    with _mode(model, dropout):
+        if threads == 1 or dropout or images.images.device.type != "cpu":
+            return [compute(batch) for batch in _batches(images)]
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(torch.no_grad()(compute), _batches(images)))  # no_grad is of each thread
 
 
 def _batches(images: Images) -> Iterator[Images]:
