@@ -5,6 +5,9 @@ the same files. Without --to, a file stays as it is if only images or last digit
 machine, and jupytext rewrites the md from the ipynb, so that a later sync changes nothing. A notebook that
 fails leaves its old files intact, and so does an interruption or a full disk.
 
+Several are executed at once, each by a kernel of one thread, so that their number changes no digit. Missing
+runs are trained before, on all cores; notebooks that need the same ones would wait for each other.
+
 A notebook records what its outputs were made from (`stamp`), so that a test can tell when they are stale.
 """
 
@@ -13,21 +16,28 @@ import base64
 import copy
 import hashlib
 import io
+import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from contextlib import suppress
 from pathlib import Path
 
+import joblib
 import jupytext
 import nbformat
 import papermill
+import psutil
 from close_numbers import take_stored_numbers
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 from tqdm import tqdm
 
 from moda import disk, figures, store
-from moda.notebook import needed
+from moda.notebook import declared, needed
+from moda.schedule import obtain_all
 
 HERE = Path(__file__).resolve().parent
 
@@ -43,7 +53,9 @@ def execute(source: Path, target: Path, keep: bool = False) -> nbformat.Notebook
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / target.name
         nbformat.write(notebook, path)
-        papermill.execute_notebook(path, path, cwd=source.parent, kernel_name="python3", progress_bar=False)
+        # Papermill's own `cwd` would move this process, with all its threads.
+        folder = {"metadata": {"path": str(source.parent)}}
+        papermill.execute_notebook(path, path, kernel_name="python3", progress_bar=False, resources=folder)
         notebook = nbformat.read(path, as_version=4)
     notebook.metadata["moda"] = stamp(notebook)
     notebook = _with_light_images(_without_churn(notebook))
@@ -121,6 +133,36 @@ def _with_light_images(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode
     return notebook
 
 
+def at_once() -> int:
+    """How many notebooks to execute at once: one a core, and each with 1.5 GB of the memory that is free."""
+    with suppress(OSError):  # a Linux without /proc does not say
+        return max(1, min(joblib.cpu_count(), int(psutil.virtual_memory().available / 1.5e9)))
+    return joblib.cpu_count()
+
+
+def side_by_side(do: Callable[[Path], None], sources: list[Path]) -> None:
+    """Do this with each notebook, several at once; if one fails or Ctrl-C is pressed, stop the others.
+
+    In threads, not processes, for in one process no two kernels are given the same port.
+    """
+    with ThreadPoolExecutor(at_once()) as pool, tqdm(total=len(sources), unit="notebook") as progress:
+        running = {pool.submit(do, source): source for source in sources}
+        try:
+            for done in as_completed(running):
+                try:
+                    done.result()
+                except (PapermillExecutionError, DeadKernelError) as error:
+                    sys.exit(f"\n{running[done].name} failed:\n{error}")
+                progress.set_description(f"{running[done].stem} done")
+                progress.update()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            while wait(running, timeout=0.1).not_done:  # a thread ends soon after its kernel
+                with suppress(psutil.Error):
+                    for kernel in psutil.Process().children():
+                        kernel.kill()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -130,19 +172,23 @@ def main() -> None:
     )
     parser.add_argument("--to", type=Path, default=HERE, metavar="FOLDER", help="where the ipynb files go")
     arguments = parser.parse_args()
-    sources = [HERE / f"{name}.md" for name in arguments.names] or sorted(HERE.glob("*.md"))
+    sources = [HERE / f"{name}.md" for name in dict.fromkeys(arguments.names)] or list(HERE.glob("*.md"))
+    # Longest first, as far as their outputs tell, so that none of these is left alone at the end.
+    sizes = {path.stem: path.stat().st_size for path in HERE.glob("*.ipynb")}
+    sources.sort(key=lambda source: (-sizes.get(source.stem, 0), source))
     arguments.to.mkdir(parents=True, exist_ok=True)
     at_home = arguments.to.samefile(HERE)
-    progress = tqdm(sources, unit="notebook")
-    for source in progress:
-        progress.set_description(source.stem)
-        try:
-            target = arguments.to / f"{source.stem}.ipynb"
-            notebook = execute(source, target, keep=at_home)
-        except PapermillExecutionError as error:
-            sys.exit(f"\n{source.name} failed:\n{error}")
+    runs = [declared(jupytext.read(source)) for source in sources]
+    obtain_all(run for _, with_weights in runs for run in with_weights)
+    obtain_all((run for shown, _ in runs for run in shown), weights=False)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of kernels; this process has read it
+
+    def update(source: Path) -> None:
+        notebook = execute(source, arguments.to / f"{source.stem}.ipynb", keep=at_home)
         if at_home:
             disk.write(source, jupytext.writes(notebook, "md:myst").encode())
+
+    side_by_side(update, sources)
 
 
 if __name__ == "__main__":

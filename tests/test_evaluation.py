@@ -7,6 +7,7 @@ from sklearn.linear_model import Ridge
 
 from moda.evaluation import (
     BATCH_SIZE,
+    ON_GPU,
     autoencoder_metrics,
     calibration_error,
     classifier_metrics,
@@ -65,12 +66,18 @@ def test_measuring_is_the_same_on_one_thread_and_two(autoencoder, classifier, im
     assert torch.equal(given, given_of_two) and not given_of_two.requires_grad
 
 
-def test_cpu_measures_in_batches_that_fit_its_caches(autoencoder, images, monkeypatch):
+def test_cpu_measures_in_batches_that_fit_its_caches_and_another_device_in_large_ones(
+    classifier, fashion_mnist, monkeypatch
+):
+    """PyTorch's device "meta", which computes shapes alone, stands for a GPU."""
     sizes = []
-    forward = autoencoder.forward
-    monkeypatch.setattr(autoencoder, "forward", lambda x: sizes.append(len(x)) or forward(x))
-    autoencoder_metrics(autoencoder, images)
-    assert sizes == [BATCH_SIZE] * 7 + [1]
+    forward = classifier.forward
+    monkeypatch.setattr(classifier, "forward", lambda x: sizes.append(len(x)) or forward(x))
+    scores(classifier, fashion_mnist.test[:301])
+    assert sizes == [BATCH_SIZE] * 3 + [1]
+    sizes.clear()
+    assert scores(classifier.to("meta"), fashion_mnist.test[:4001].to("meta")).shape == (4001, 10)
+    assert sizes == [ON_GPU] * 2 + [1]
 
 
 def test_classifier_metrics(classifier, images):
