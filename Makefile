@@ -6,6 +6,8 @@ export OUT
 CHAPTERS ?=
 # Address of a Dask scheduler, for `make reproduce` on its cluster.
 DASK ?=
+# Where `make reproduce` and `make bench` train: cpu, cuda or mps.
+DEVICE ?=
 # Where `make serve` shows the book.
 PORT ?= 8000
 
@@ -91,7 +93,7 @@ NOTEBOOKS := $(wildcard $(foreach chapter,$(CHAPTERS),notebooks/$(chapter)-*.md 
 
 reproduce: $(READY) ## train everything from scratch, or what some CHAPTERS need, into OUT; execute, compare
 	$(BIN)/python -m moda.data
-	MODA_RUNS="$$OUT" $(BIN)/python -m moda.reproduce $(CHOSEN) $(if $(DASK),--dask $(DASK))
+	MODA_RUNS="$$OUT" $(BIN)/python -m moda.reproduce $(CHOSEN) $(if $(DASK),--dask $(DASK)) $(if $(DEVICE),--device $(DEVICE))
 	MODA_RUNS="$$OUT" $(BIN)/python notebooks/execute.py --to "$$OUT/notebooks" $(basename $(notdir $(NOTEBOOKS)))
 	$(BIN)/python -m moda.reproduce $(CHOSEN) --compare "$$OUT"
 

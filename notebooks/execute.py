@@ -153,7 +153,7 @@ def side_by_side(do: Callable[[Path], None], sources: list[Path]) -> None:
                     done.result()
                 except (PapermillExecutionError, DeadKernelError) as error:
                     sys.exit(f"\n{running[done].name} failed:\n{error}")
-                progress.set_description(f"{running[done].stem} done")
+                progress.set_description(f"{running[done].stem} done", refresh=False)
                 progress.update()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -84,23 +84,30 @@ def test_work_on_a_cpu_asks_no_gpu_for_random_numbers(monkeypatch):
         torch.rand(1)
 
 
-def test_on_cuda_single_precision_is_kept_and_kernels_are_deterministic():
-    """The settings, which a PyTorch without CUDA has too."""
+@pytest.fixture
+def precision():
+    """The settings of CUDA, which a PyTorch without it has too, as they are to be after the test."""
+    places = (torch.backends, torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    before = [place.fp32_precision for place in places]
+    yield
+    for place, value in zip(places, before):
+        place.fp32_precision = value
 
+
+@pytest.mark.parametrize("chosen", ["none", "tf32"])
+def test_on_cuda_single_precision_is_kept_and_kernels_are_deterministic(precision, chosen):
     def settings():
-        cudnn = torch.backends.cudnn
-        return cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark, torch.get_float32_matmul_precision()
+        cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+        return cudnn.conv.fp32_precision, matmul.fp32_precision, cudnn.deterministic, cudnn.benchmark
 
+    torch.backends.fp32_precision = chosen
+    torch.backends.cuda.matmul.fp32_precision = chosen
     before = settings()
-    torch.set_float32_matmul_precision("high")
-    try:
-        with exact(torch.device("cuda")):
-            assert settings() == (False, True, False, "highest")
-        assert settings() == (*before[:3], "high")
-        with exact(torch.device("cpu")):
-            assert settings() == (*before[:3], "high")
-    finally:
-        torch.set_float32_matmul_precision(before[3])
+    with exact(torch.device("cuda")):
+        assert settings() == ("ieee", "ieee", True, False)
+    assert settings() == before
+    with exact(torch.device("cpu")):
+        assert settings() == before
 
 
 def test_one_thread_is_for_a_while():

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from moda import train as training
+from moda.arithmetic import exact
 from moda.checkpoint import Checkpoint
 from moda.data import PROJECT
 from moda.experiments import AutoencoderRun, ClassifierRun, Frozen, Revised
@@ -115,7 +116,8 @@ def test_steps_that_cannot_be_recorded_are_done_one_by_one(fashion_mnist, monkey
 def test_the_gpu_gives_the_gradient_of_the_cpu(fashion_mnist, run):
     torch.manual_seed(0)
     loss = reconstruction_loss if isinstance(run, AutoencoderRun) else classification_loss
-    check_device(Learner(run.network(), loss, run, CUDA), fashion_mnist.train[:100])
+    with exact(CUDA):
+        check_device(Learner(run.network(), loss, run, CUDA), fashion_mnist.train)
 
 
 def test_the_record_says_where_and_how_it_was_computed(monkeypatch, tmp_path):

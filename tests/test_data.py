@@ -225,14 +225,21 @@ def test_no_source_at_all(nothing_here, torchvision_unreachable, monkeypatch, tm
     assert not nothing_here.exists()
 
 
-def test_broken_torchvision_leaves_the_next_source(nothing_here, plain, monkeypatch):
+@pytest.mark.parametrize("how", ["missing", "of another version"])
+def test_broken_torchvision_leaves_the_next_source(nothing_here, plain, monkeypatch, how):
     """Its import fails; Debian's package, here from a folder, is fetched."""
+
+    def fails():
+        raise AttributeError("partially initialized module 'torchvision' has no attribute 'extension'")
 
     def package(scratch):
         """Debian's package"""
         link(plain, scratch / "FashionMNIST" / "raw")
 
-    monkeypatch.setitem(sys.modules, "torchvision", None)
+    if how == "missing":
+        monkeypatch.setitem(sys.modules, "torchvision", None)
+    else:
+        monkeypatch.setattr(data, "import_torchvision", fails)
     monkeypatch.setattr(data, "_download_with_apt", package)
     assert data.locate(None) == nothing_here
     assert_installed(nothing_here, plain)

@@ -161,6 +161,30 @@ def test_where_the_build_is_at_hand_pytorch_s_index_is_not_asked(machine):
     assert not [page for page in machine.asked if page.startswith("/cpu")]
 
 
+@pytest.mark.parametrize("src", ["there", "missing"])
+def test_the_path_to_the_package_is_made_relative_whatever_its_file_is_called(machine, src):
+    """As the record of the installation has it, or what is wrong is said."""
+    if src == "there":
+        (machine.folder / "src" / "moda").mkdir(parents=True)
+        (machine.folder / "src" / "moda" / "__init__.py").touch()
+    path, info = machine.packages / "otro.pth", machine.packages / "moda-1.dist-info"
+    path.write_text(f"{machine.folder / 'src'}\n")
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: moda\nVersion: 1\n")
+    (info / "RECORD").write_text("otro.pth,,\n")
+    try:
+        command = [machine.python, "-c", "import install; install.make_relative()"]
+        done = subprocess.run(
+            command, cwd=machine.folder, env=machine.environment, capture_output=True, text=True
+        )
+        assert path.read_text() == f"{os.path.relpath(machine.folder / 'src', machine.packages)}\n"
+        assert done.returncode == (src == "missing")
+        assert ("Python does not find src/moda" in done.stderr) == (src == "missing")
+    finally:
+        path.unlink()
+        shutil.rmtree(info)
+
+
 def test_a_card_has_its_build_where_the_other_is_at_hand(machine):
     machine.has_card()
     for name in CPU:

@@ -6,15 +6,19 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import nbformat
 import papermill
+import psutil
 import pytest
 from bs4 import BeautifulSoup
 from matplotlib import rc_context
@@ -23,14 +27,14 @@ from papermill.exceptions import PapermillExecutionError
 
 from moda import store
 from moda.data import PROJECT
-from moda.experiments import BASE, CHOSEN
+from moda.experiments import BASE, CHOSEN, AutoencoderRun
 from moda.notebook import book_parameters
 from moda.parameters import ParameterError
 
 NOTEBOOKS = PROJECT / "notebooks"
 SOURCES = sorted(NOTEBOOKS.glob("*.md"))
 sys.path.insert(0, str(NOTEBOOKS))
-from execute import execute, is_same, stamp  # noqa: E402
+from execute import at_once, execute, is_same, stamp  # noqa: E402
 
 # What a machine or a moment leaves in an output: a folder of its own, the time of the day.
 TRACE = re.compile(
@@ -262,9 +266,7 @@ def test_notebook_is_the_same_but_for_images_and_close_numbers(tmp_path, change)
 @pytest.mark.slow
 def test_executed_again_a_file_that_is_as_good_is_kept_where_that_is_asked_for(tmp_path):
     source, target = tmp_path / "little.md", tmp_path / "little.ipynb"
-    notebook = new_notebook(cells=[new_code_cell("print('ECM', 555e-4, 'N', 8 * 8)")])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    source.write_text(jupytext.writes(notebook, "md:myst"))
+    add(source, new_code_cell("print('ECM', 555e-4, 'N', 8 * 8)"))
     execute(source, target)
     written = target.read_text()
     assert "ECM 0.0555 N 64" in written
@@ -286,10 +288,14 @@ def apart(tmp_path) -> Path:
     notebooks.mkdir()
     for name in ("execute.py", "close_numbers.py"):
         shutil.copy(NOTEBOOKS / name, notebooks)
-    notebook = new_notebook(cells=[new_code_cell("print('ECM', 555e-4)")])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    (notebooks / "little.md").write_text(jupytext.writes(notebook, "md:myst"))
+    add(notebooks / "little.md", new_code_cell("print('ECM', 555e-4)"))
     return notebooks
+
+
+def add(source: Path, *cells: nbformat.NotebookNode) -> None:
+    notebook = new_notebook(cells=list(cells))
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    source.write_text(jupytext.writes(notebook, "md:myst"))
 
 
 @pytest.mark.slow
@@ -336,6 +342,128 @@ def test_a_full_disk_leaves_the_old_files(apart, after, old):
     assert sorted(apart.glob("little.*")) == sorted(before), "and nothing besides"
     same = {path.suffix[1:] for path, content in before.items() if path.read_bytes() == content}
     assert same == old
+
+
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "expected"), [(2, 64, 2), (16, 4, 2), (16, 0.5, 1), (16, None, 16)]
+)
+def test_notebooks_at_once_are_one_a_core_as_far_as_memory_goes(monkeypatch, cores, gigabytes, expected):
+    def memory():
+        if gigabytes is None:
+            raise FileNotFoundError("/proc/meminfo")
+        return SimpleNamespace(available=gigabytes * 1e9)
+
+    monkeypatch.setattr("execute.joblib.cpu_count", lambda: cores)
+    monkeypatch.setattr("execute.psutil.virtual_memory", memory)
+    assert at_once() == expected
+
+
+# Runs execute.py as on a machine of two cores.
+TWO_AT_ONCE = """
+import execute
+
+execute.at_once = lambda: 2
+execute.main()
+"""
+
+
+@pytest.fixture
+def two_at_once(apart, monkeypatch) -> Iterator[subprocess.Popen]:
+    """What executes `apart`, two at once; started by a test that says what there is, and leaves nothing."""
+    litter = apart.parent / "litter"
+    for name in ("TMPDIR", "JUPYTER_RUNTIME_DIR"):
+        (litter / name).mkdir(parents=True)
+        monkeypatch.setenv(name, str(litter / name))
+
+    def start(*arguments) -> subprocess.Popen:
+        command = [sys.executable, "-c", TWO_AT_ONCE, *arguments]
+        return subprocess.Popen(command, cwd=apart, stderr=subprocess.PIPE, text=True)
+
+    yield start
+    assert [path for path in litter.rglob("*") if path.is_file()] == []
+    kernels = [int(path.read_text()) for path in apart.parent.glob("*.pid")]
+    assert not any(map(psutil.pid_exists, kernels))
+
+
+# Cells that tell the process of their kernel, and wait until another notebook has begun.
+BEGIN = """
+import os, time
+from pathlib import Path
+def begin(name):
+    Path(f"../{name}.new").write_text(str(os.getpid()))
+    Path(f"../{name}.new").rename(f"../{name}.pid")
+def wait_for(name):
+    end = time.monotonic() + 60
+    while not Path(f"../{name}.pid").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert Path(f"../{name}.pid").exists()
+"""
+ENDLESS = "time.sleep(600)"
+
+
+@pytest.mark.slow
+def test_notebooks_executed_at_once_give_the_files_of_one_after_the_other(apart, two_at_once):
+    """The first two wait for each other, so they are at work at the same time."""
+    for name, other in ("a", "b"), ("b", "a"), ("c", "b"):
+        drawn = "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 3, 2])"
+        both = f"begin('{name}'); wait_for('{other}'); print('{name}', os.environ['OMP_NUM_THREADS'])"
+        add(apart / f"{name}.md", *map(new_code_cell, (BEGIN, both, drawn)))
+    sources = sorted(apart.glob("*.md"))
+    written = [source.read_bytes() for source in sources]
+    executing = two_at_once()
+    assert executing.communicate()[1].count("100%") and executing.returncode == 0
+    assert [source.read_bytes() for source in sources] == written
+    for source in sources:
+        apart_from_others = apart.parent / f"{source.stem}.ipynb"
+        execute(source, apart_from_others)
+        assert source.with_suffix(".ipynb").read_bytes() == apart_from_others.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_notebook_that_fails_ends_those_at_work_and_keeps_the_others_from_beginning(apart, two_at_once):
+    """Those with the longest outputs begin."""
+    add(apart / "z-long.md", *map(new_code_cell, (BEGIN, "begin('long')", ENDLESS)))
+    fails = ("begin('fails'); wait_for('long')", "raise RuntimeError('no network')")
+    add(apart / "y-fails.md", *map(new_code_cell, (BEGIN, *fails)))
+    for number, name in enumerate(("little", "y-fails", "z-long")):
+        (apart / f"{name}.ipynb").write_text("old" * (1 + number))
+    before = {path: path.read_bytes() for path in apart.iterdir() if path.is_file()}
+    executing = two_at_once()
+    said = executing.communicate()[1]
+    assert executing.returncode == 1
+    assert "y-fails.md failed:" in said and said.endswith("RuntimeError: no network\n\n")
+    assert "z-long" not in said and "Traceback" not in said.split("y-fails.md failed:")[0]
+    assert {path: path.read_bytes() for path in apart.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_an_interruption_ends_all_kernels(apart, two_at_once):
+    for name in ("a", "b"):
+        add(apart / f"{name}.md", *map(new_code_cell, (BEGIN, f"begin('{name}')", ENDLESS)))
+        (apart / f"{name}.ipynb").write_text("old")
+    before = {path: path.read_bytes() for path in apart.iterdir() if path.is_file()}
+    executing = two_at_once()
+    while len(list(apart.parent.glob("*.pid"))) < 2:
+        assert executing.poll() is None
+        time.sleep(0.01)
+    executing.send_signal(signal.SIGINT)
+    assert executing.communicate()[1].endswith("\nKeyboardInterrupt\n")
+    assert executing.returncode
+    assert {path: path.read_bytes() for path in apart.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.slow
+def test_missing_runs_are_trained_before_any_notebook_begins(apart, two_at_once, monkeypatch, tmp_path):
+    """Here training is forbidden, so what would be trained is named."""
+    run = AutoencoderRun(n=1, epochs=1)
+    runs = f"from moda.experiments import *\nshown = [{run}]"
+    cells = [new_code_cell(BEGIN), new_code_cell(runs, metadata={"tags": ["runs"]})]
+    add(apart / "a.md", *cells, new_code_cell("begin('a')"))
+    monkeypatch.setenv("MODA_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("MODA_TRAIN", "never")
+    said = two_at_once().communicate()[1]
+    assert said.endswith(f"MODA_TRAIN=never forbids training: {store.folder_name(run)}.\n")
+    assert not list(apart.glob("*.ipynb")) and not (tmp_path / "a.pid").exists()
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,19 @@ def test_adopt_touches_nothing_where_it_cannot_be_done(adoption, fault):
     assert files(target) == before
 
 
+def test_adopt_that_was_killed_between_its_renames_is_undone(adoption):
+    """Also where the next one fails."""
+    source, target = adoption
+    before = files(target)
+    target.rename(target.parent / ".reference.replaced")
+    shutil.rmtree(source / folder_name(EVERY[-1]))
+    with pytest.raises(StoreError):
+        adopt(source)
+    assert files(target) == before
+    with pytest.raises(StoreError, match="is the reference itself"):
+        adopt(target.parent / ".reference.replaced")
+
+
 def test_adopt_that_breaks_off_leaves_the_reference_whole(adoption, monkeypatch):
     source, target = adoption
     before, copies = files(target), iter(range(5))

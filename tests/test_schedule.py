@@ -134,6 +134,14 @@ def test_processes_give_what_one_thread_gives(monkeypatch, tmp_path, no_training
     assert_same(results[0], expected)
     assert names(together) == {folder_name(run) for run in (ENCODER, *SHARING)}
 
+    # Nor that they are to train PyTorch's own layers now.
+    monkeypatch.setenv("MODA_ARITHMETIC", "plain")
+    monkeypatch.setenv("MODA_RUNS", str(tmp_path / "plain"))
+    shutil.copytree(alone / folder_name(ENCODER), tmp_path / "plain" / folder_name(ENCODER))
+    plain = obtain_all(SHARING, device="cpu")
+    assert all(result.record["arithmetic"] == train.arithmetic("cpu") for result in plain)
+    assert train.arithmetic("cpu").startswith("plain ")
+
 
 def test_shared_autoencoder_is_trained_once(folder, few_images, monkeypatch):
     """Before the classifiers, which are trained at the same time; and no run twice."""
@@ -322,6 +330,7 @@ def test_where_the_quick_way_does_not_work_one_line_says_so_and_the_record_too(
     folder, few_images, monkeypatch, capsys
 ):
     monkeypatch.setattr(fast, "fault", lambda: "AttributeError: no operator x")
+    monkeypatch.setattr(schedule, "_say_if_slow", schedule._say_if_slow.__wrapped__)
     result = obtain(OTHER, device="cpu")
     (line,) = capsys.readouterr().err.splitlines()
     assert "no operator x" in line and "capas de PyTorch" in line

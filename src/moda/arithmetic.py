@@ -13,6 +13,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -80,13 +81,19 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 @contextmanager
 def exact(device: torch.device) -> Iterator[None]:
     """On CUDA, multiply in full single precision (no TF32) and with deterministic kernels."""
-    if device.type != "cuda":
-        yield
-        return
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    settings: list[tuple[Any, str, Any]] = [
+        (cudnn.conv, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
+        (matmul, "fp32_precision", "ieee"),
+        (cudnn, "deterministic", True),
+        (cudnn, "benchmark", False),
+    ]
+    before = [getattr(place, name) for place, name, _ in settings]
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            yield
+        for place, name, value in settings if device.type == "cuda" else []:
+            setattr(place, name, value)
+        yield
     finally:
-        torch.set_float32_matmul_precision(precision)
+        for (place, name, _), value in zip(settings, before):
+            if getattr(place, name) != value:
+                setattr(place, name, value)

@@ -43,11 +43,11 @@ class Recorded:
 
     def _recorded(self, step: Callable[[], None]) -> Callable[[], None] | None:
         """What replays the step; None if it cannot be captured."""
-        stream = torch.cuda.current_stream()
+        stream = self._stream()
         try:
             return self._record(step)
         except RuntimeError as error:
-            torch.cuda.set_stream(stream)  # a capture that fails may leave its own
+            self._leave_capture(stream)
             reason = str(error).partition("\n")[0]
             print(
                 f"Los pasos no se pudieron grabar como un grafo de CUDA ({reason}): se entrena paso a paso, "
@@ -63,6 +63,17 @@ class Recorded:
         with torch.cuda.stream(stream):
             step()
         torch.cuda.current_stream().wait_stream(stream)
+
+    @staticmethod
+    def _stream() -> torch.cuda.Stream:
+        return torch.cuda.current_stream()
+
+    @staticmethod
+    def _leave_capture(stream: torch.cuda.Stream) -> None:
+        """What a capture that fails may leave: its stream, and random numbers that wait for its end."""
+        torch.cuda.set_stream(stream)
+        generator = torch.cuda.default_generators[torch.cuda.current_device()]
+        generator.graphsafe_set_state(generator.clone_state())
 
     @staticmethod
     def _record(step: Callable[[], None]) -> Callable[[], None]:

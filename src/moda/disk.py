@@ -1,6 +1,7 @@
 """Files written atomically, even across a power cut, and locks between processes."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,29 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def put(new: Path, final: Path) -> None:
+    """Rename the folder `new` to `final`, in place of the folder that may be there.
+
+    OSError if that cannot be done. What is killed between its two renames is undone by `restore`.
+    """
+    shutil.rmtree(aside(final), ignore_errors=True)
+    if final.exists():
+        final.rename(aside(final))
+    new.rename(final)
+    sync(final.parent)
+    shutil.rmtree(aside(final), ignore_errors=True)
+
+
+def restore(final: Path) -> None:
+    if aside(final).exists() and not final.exists():
+        aside(final).rename(final)
+
+
+def aside(folder: Path) -> Path:
+    """Where a folder is while another takes its place."""
+    return folder.with_name(f".{folder.name}.replaced")
 
 
 @contextmanager

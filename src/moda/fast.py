@@ -120,7 +120,7 @@ def divisible(twin: nn.Module) -> bool:
     """
     whole = ("torch.nn.modules.batchnorm", "torch.nn.modules.dropout")
     return type(twin) in (Autoencoder, Classifier) and not any(
-        type(layer).__module__ in whole for layer in twin.modules()
+        kind.__module__ in whole for layer in twin.modules() for kind in type(layer).__mro__
     )
 
 

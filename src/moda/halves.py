@@ -43,9 +43,11 @@ class Halves:
         if threads == 1 or len(self.parts) == 1:
             yield
             return
-        with ThreadPoolExecutor(1, initializer=_settle) as self.helper:
-            yield
-        self.helper = None
+        try:
+            with ThreadPoolExecutor(1, initializer=_settle) as self.helper:
+                yield
+        finally:
+            self.helper = None
 
     def gradient(self, train: Images, index: Tensor) -> Tensor:
         """The mean loss of the batch `train[index]`; its gradient goes to that of the parameters."""

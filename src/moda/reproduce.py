@@ -1,8 +1,9 @@
 """Train the runs of the book from scratch, and compare them with the reference (`make reproduce`).
 
-`python -m moda.reproduce` trains what is missing in the folder MODA_RUNS, with `--dask ADDRESS` on that
-scheduler's cluster; `--compare FOLDER` prints the table paper / reference / yours; `--adopt FOLDER` makes its
-runs the reference. `--chapters 9 11` limits the first two to the runs of those notebooks.
+`python -m moda.reproduce` trains what is missing in the folder MODA_RUNS, on `--device cpu` or another, or
+with `--dask ADDRESS` on that scheduler's cluster; `--compare FOLDER` prints the table paper / reference /
+yours; `--adopt FOLDER` makes its runs the reference. `--chapters 9 11` limits the first two to the runs of
+those notebooks.
 """
 
 import argparse
@@ -14,12 +15,12 @@ from pathlib import Path
 import jupytext
 import pandas as pd
 
-from moda import paper
+from moda import disk, paper
 from moda.comparison import margin_of_runs
 from moda.data import PROJECT
+from moda.errors import ModaError
 from moda.experiments import CHOSEN, AutoencoderRun, ClassifierRun, Frozen, Run
 from moda.notebook import declared, needed, with_starts
-from moda.parameters import ParameterError
 from moda.schedule import obtain_all
 from moda.store import REFERENCE_FOLDER, WEIGHTS, Result, StoreError, folder_name, read
 
@@ -126,9 +127,13 @@ def adopt(folder: Path) -> None:
 
     StoreError, and the reference stays, if `folder` is the reference or lacks a run or weights.
     """
-    if folder.resolve() == REFERENCE_FOLDER.resolve():
+    disk.restore(REFERENCE_FOLDER)
+    new = REFERENCE_FOLDER.with_name(".reference.partial")
+    if folder.resolve() in [
+        place.resolve() for place in (REFERENCE_FOLDER, disk.aside(REFERENCE_FOLDER), new)
+    ]:
         raise StoreError(
-            f"{folder} is the reference itself. Name the folder of the runs that shall replace it."
+            f"{folder} is the reference itself. Name the folder of the runs that are to replace it."
         )
     weights = kept()
     for run in every():
@@ -138,16 +143,11 @@ def adopt(folder: Path) -> None:
                 f"{folder / folder_name(run)} has no {WEIGHTS}, which the book needs. Delete that folder "
                 "and train the run again: make reproduce OUT=…"
             )
-    new, old = (REFERENCE_FOLDER.with_name(f".reference.{state}") for state in ("partial", "replaced"))
-    for left_behind in (new, old):
-        shutil.rmtree(left_behind, ignore_errors=True)
+    shutil.rmtree(new, ignore_errors=True)
     for run in every():
         unused = None if run in weights else shutil.ignore_patterns(WEIGHTS)
         shutil.copytree(folder / folder_name(run), new / folder_name(run), ignore=unused)
-    if REFERENCE_FOLDER.exists():
-        REFERENCE_FOLDER.rename(old)
-    new.rename(REFERENCE_FOLDER)
-    shutil.rmtree(old, ignore_errors=True)
+    disk.put(new, REFERENCE_FOLDER)
 
 
 def main() -> None:
@@ -155,6 +155,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dask", metavar="ADDRESS")
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--chapters", type=int, nargs="+", choices=CHAPTERS, metavar="NUMBER")
     parser.add_argument("--compare", type=Path, metavar="FOLDER")
     parser.add_argument("--adopt", type=Path, metavar="FOLDER")
@@ -165,7 +166,7 @@ def main() -> None:
     elif arguments.adopt:
         adopt(arguments.adopt)
     else:
-        obtain_all(runs, weights=False, dask=arguments.dask)
+        obtain_all(runs, arguments.device, weights=False, dask=arguments.dask)
 
 
 if __name__ == "__main__":
@@ -173,5 +174,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. The same command goes on from the last epoch of each run.")
-    except (ParameterError, StoreError) as error:
+    except ModaError as error:
         sys.exit(str(error))

@@ -105,12 +105,8 @@ def _train_all(runs: Sequence[Run], device: str, dask: str | None) -> None:
         raise StoreError(f"Not stored, and MODA_TRAIN=never forbids training: {names}.")
     if not dask:  # whose workers may have other devices
         device = choose_device(device).type
-    if device == "cpu" and (fault := fast.fault()):
-        print(
-            f"El camino rápido no sirve con esta versión de PyTorch ({fault}): se entrena con las capas de "
-            "PyTorch, más despacio y con otros sorteos.",
-            file=sys.stderr,
-        )
+    if device == "cpu":
+        _say_if_slow()
     with Progress({folder_name(run): (_checkpoint_path(run), run.epochs) for run in runs}) as progress:
         if dask:
             done = _train_on_dask(runs, device, dask)
@@ -120,6 +116,17 @@ def _train_all(runs: Sequence[Run], device: str, dask: str | None) -> None:
             done = _train_in_turn(runs, device)
         for _ in done:
             progress.finished_one()
+
+
+@functools.cache
+def _say_if_slow() -> None:
+    """Once in a process that trains, or gives others work: a line where the quick layers do not work."""
+    if fault := fast.fault():
+        print(
+            f"El camino rápido no sirve con esta versión de PyTorch ({fault}): se entrena con las capas de "
+            "PyTorch, más despacio y con otros sorteos.",
+            file=sys.stderr,
+        )
 
 
 def _train_in_turn(runs: Sequence[Run], device: str) -> Iterable[None]:
@@ -148,15 +155,19 @@ def _train_in_processes(runs: Sequence[Run]) -> Iterable[None]:
         initargs=(os.getpid(),),
     )
     return parallel(
-        joblib.delayed(_train_in_a_process)(run, arrays, os.environ.get("MODA_RUNS")) for run in runs
+        joblib.delayed(_train_in_a_process)(
+            run, arrays, {name: os.environ.get(name, "") for name in SETTINGS}
+        )
+        for run in runs
     )
 
 
-def _train_in_a_process(run: Run, arrays: list, folder: str | None) -> None:
-    # A process that joblib reuses has the environment of an earlier call.
-    os.environ.pop("MODA_RUNS", None)
-    if folder:
-        os.environ["MODA_RUNS"] = folder
+# An empty one counts as none.
+SETTINGS = ("MODA_RUNS", "MODA_ARITHMETIC")
+
+
+def _train_in_a_process(run: Run, arrays: list, settings: dict[str, str]) -> None:
+    os.environ.update(settings)  # a process that joblib reuses has those of an earlier call
     tensors = [torch.from_numpy(array) for array in arrays]
     _train(run, "cpu", FashionMNIST(*map(Images, tensors[::2], tensors[1::2])))
 
@@ -229,6 +240,8 @@ def _train_on_a_worker(
             "data are not the caller's. Install the same version of this project there."
         )
     with _ONE_AT_A_TIME:
+        if device != "cuda":
+            _say_if_slow()
         if run.autoencoder:
             with _alone(run.autoencoder) as target:
                 if not find(run.autoencoder, weights=True):

@@ -31,7 +31,7 @@ from moda.networks import Autoencoder, Classifier
 # To be raised when a configuration changes meaning (networks, split, random stream, optimiser).
 RECIPE = 4
 # Digest of the code of networks and training, so that a test notices if it changes and RECIPE does not.
-RECIPE_CODE = "545416e87603bca7"
+RECIPE_CODE = "1c1819c238d444b2"
 
 REFERENCE_FOLDER = data.PROJECT / "runs" / "reference"
 LOCAL_FOLDER = data.PROJECT / "runs" / "local"
@@ -145,9 +145,12 @@ def find(run: Run, weights: bool) -> Result | None:
     """The stored result of `run`; None if there is none, or none with weights when `weights` is true."""
     for root in folders():
         folder = root / folder_name(run)
-        if _replaced(folder).exists() and not folder.exists():
-            with locked(folder):
-                pass
+        if disk.aside(folder).exists() and not folder.exists():
+            try:
+                with locked(folder):
+                    pass
+            except OSError as error:
+                raise StoreError.of(folder, error) from error
         if (folder / WEIGHTS if weights else folder).exists():
             return read(run, root)
     return None
@@ -157,14 +160,8 @@ def find(run: Run, weights: bool) -> Result | None:
 def locked(folder: Path) -> Iterator[None]:
     """Let in one process at a time for each run's folder; undo a `write` killed between its two renames."""
     with disk.locked(folder.with_name(f".{folder.name}.lock")):
-        if _replaced(folder).exists() and not folder.exists():
-            _replaced(folder).rename(folder)
+        disk.restore(folder)
         yield
-
-
-def _replaced(folder: Path) -> Path:
-    """Where `write` puts a run's folder while another takes its place."""
-    return folder.with_name(f".{folder.name}.replaced")
 
 
 def save(
@@ -199,21 +196,16 @@ def write(final: Path, files: dict[str, bytes]) -> None:
     OSError if the disk is full.
     """
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
-    partial, replaced = final.with_name(f".{final.name}.partial"), _replaced(final)
-    for left_behind in (partial, replaced):
-        shutil.rmtree(left_behind, ignore_errors=True)
+    partial = final.with_name(f".{final.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         for name, content in {**files, SUMS: sums.encode()}.items():
             disk.write(partial / name, content)
-        if final.exists():
-            final.rename(replaced)
-        partial.rename(final)
+        disk.put(partial, final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    disk.sync(final.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def table(reference: bool = False) -> pd.DataFrame:

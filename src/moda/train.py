@@ -29,7 +29,7 @@ from moda.halves import Halves
 from moda.networks import Autoencoder, Classifier
 
 # How far a device's gradient may be from the CPU's (see check_device).
-TOLERANCE = 0.01
+TOLERANCE = 2e-3
 # The training loss is measured on as many images as the validation set has.
 EVALUATED = 10_000
 
@@ -209,12 +209,24 @@ def _device_random(device: torch.device):
     return getattr(torch, device.type)
 
 
-def check_device(learner: Learner, images: Images) -> None:
-    """DeviceError unless the device gives the loss and the gradient of `images` that the CPU gives.
+def check_device(learner: Learner, train: Images) -> None:
+    """DeviceError unless the device gives the loss and the gradient that the CPU gives.
 
-    Without dropout; each tensor may be off by TOLERANCE of its norm. In single precision they are by about a
-    millionth, and by up to a thousandth where a rounding flips a ReLU or a maximum.
+    Of one of the first three batches of images, without dropout; each tensor may be off by TOLERANCE of its
+    norm. In single precision it is by about a millionth, and in one batch of some hundred by more, where a
+    rounding decides whether a score is above 0.
     """
+    off = [_distance(learner, train[start : start + 100]) for start in range(0, min(len(train), 300), 100)]
+    if not any(distance <= TOLERANCE for distance in off):  # nor is one that is not a number
+        raise DeviceError(
+            f"El dispositivo «{learner.device.type}» no da el gradiente que da la CPU: se aparta en "
+            f"{off[0]:.1e} de su norma. Entrene en la CPU: con papermill, -p device cpu; con make reproduce, "
+            "DEVICE=cpu."
+        )
+
+
+def _distance(learner: Learner, images: Images) -> float:
+    """How far the device's loss and gradient are from the CPU's, as a part of the norm of each tensor."""
     results = []
     for device in (torch.device("cpu"), learner.device):
         network = deepcopy(learner.model).to(device).eval()
@@ -222,13 +234,12 @@ def check_device(learner: Learner, images: Images) -> None:
         loss.backward()
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
         results.append([value.detach().cpu() for value in (loss, *gradients)])
-    for expected, actual in zip(*results, strict=True):
-        off = (actual - expected).norm()
-        if not off <= TOLERANCE * expected.norm():  # also if it is not a number
-            raise DeviceError(
-                f"El dispositivo «{learner.device.type}» no da el gradiente que da la CPU: se aparta en "
-                f"{off / expected.norm():.1e} de su norma. Entrene en la CPU: con papermill, -p device cpu."
-            )
+    parts = [
+        # A tensor of zeros, as of a class without a score, is met by zeros alone.
+        (actual - expected).norm() / expected.norm().clamp(min=1e-30)
+        for expected, actual in zip(*results, strict=True)
+    ]
+    return torch.stack(parts).max().item()
 
 
 def _fit(
@@ -240,7 +251,7 @@ def _fit(
 ) -> Training:
     train = data.train[run.images].to(learner.device)
     if learner.device.type != "cpu":
-        check_device(learner, train[:100])
+        check_device(learner, train)
     measured = {"train": train[:EVALUATED], "validation": data.validation.to(learner.device)}
     history, seconds = [], 0.0
     if checkpoint and (state := checkpoint.load()):
