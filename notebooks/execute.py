@@ -16,6 +16,7 @@ import base64
 import copy
 import hashlib
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -141,7 +142,7 @@ def at_once() -> int:
 
 
 def side_by_side(do: Callable[[Path], None], sources: list[Path]) -> None:
-    """Do this with each notebook, several at once; if one fails or Ctrl-C is pressed, stop the others.
+    """Do this with each notebook, several at once; after a failure or Ctrl-C, stop the others.
 
     In threads, not processes, for in one process no two kernels are given the same port.
     """
@@ -157,7 +158,8 @@ def side_by_side(do: Callable[[Path], None], sources: list[Path]) -> None:
                 progress.update()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            while wait(running, timeout=0.1).not_done:  # a thread ends soon after its kernel
+            logging.disable()  # papermill's, of kernels that die
+            while wait([one for one in running if not one.cancelled()], timeout=0.1).not_done:
                 with suppress(psutil.Error):
                     for kernel in psutil.Process().children():
                         kernel.kill()
