@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from moda import cuda_graph, evaluation, fast, halves, networks, revised, schedule, train
-from moda.experiments import BASE, CHOSEN, described
+from moda.experiments import CHOSEN, described
 from moda.notebook import needed
 from moda.reproduce import CHAPTERS, NOTEBOOKS, TINY, adopt, compare, every, kept
 from moda.store import (
@@ -166,7 +166,7 @@ def files(folder: Path) -> dict[Path, bytes]:
 
 def test_adopt_copies_all_but_the_weights_that_no_page_needs(adoption):
     source, target = adoption
-    folder = source / folder_name(BASE[128][0].autoencoder)
+    folder = source / folder_name(next(run for run in EVERY if run not in WITH_WEIGHTS))
     write(folder, {**verified(folder), "weights.safetensors": b"of a network that no page uses"})
     shutil.rmtree(target)
     adopt(source)
