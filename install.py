@@ -66,7 +66,7 @@ def install_torch(settings: dict[str, str]) -> None:
 def install(settings: dict[str, str], *what: str) -> bool:
     """By uv, or else by pip."""
     options = as_options(settings)
-    # As pip does: of several indexes the best version; bytecode, which not every environment lets Python write.
+    # As pip does: of several indexes the best version, and bytecode, which Python may not be let write.
     by_uv = "--python", sys.executable, "--index-strategy", "unsafe-best-match", "--compile-bytecode"
     if UV.exists() and succeeds(UV, "pip", "install", "--quiet", *by_uv, *options, *what):
         return True
