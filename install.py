@@ -79,7 +79,7 @@ def succeeds(*command: str | Path) -> bool:
 
 def pip_settings() -> dict[str, str]:
     """What the environment and the files of its configuration tell pip, the environment first."""
-    told = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True).stdout
+    told = output(*PIP, "config", "list")
     lines = re.findall(r"^(:env:|global|install)\.([\w-]+)=(.*)$", told, re.MULTILINE)
     lines.sort(key=lambda line: line[0] == ":env:")
     return {name: ast.literal_eval(value) for _, name, value in lines}

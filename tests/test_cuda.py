@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from test_train import Interrupted, Interrupting
 from torch import nn
 
 from moda import train as training
@@ -69,16 +70,6 @@ def test_recorded_steps_are_those_done_one_by_one(fashion_mnist, monkeypatch, ca
     assert capsys.readouterr().err == "", "the steps were recorded"
     monkeypatch.setattr(training, "Recorded", lambda size, device: None)
     assert_same(recorded, trained(run, fashion_mnist))
-
-
-class Interrupted(Exception):
-    pass
-
-
-class Interrupting(Checkpoint):
-    def save(self, state):
-        super().save(state)
-        raise Interrupted
 
 
 @pytest.mark.parametrize("run", [AUTOENCODER, CLASSIFIER], ids=["autoencoder", "classifier"])

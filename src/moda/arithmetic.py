@@ -81,6 +81,9 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 @contextmanager
 def exact(device: torch.device) -> Iterator[None]:
     """On CUDA, multiply in full single precision (no TF32) and with deterministic kernels."""
+    if device.type != "cuda":
+        yield
+        return
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     settings: list[tuple[Any, str, Any]] = [
         (cudnn.conv, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
@@ -90,10 +93,9 @@ def exact(device: torch.device) -> Iterator[None]:
     ]
     before = [getattr(place, name) for place, name, _ in settings]
     try:
-        for place, name, value in settings if device.type == "cuda" else []:
+        for place, name, value in settings:
             setattr(place, name, value)
         yield
     finally:
         for (place, name, _), value in zip(settings, before):
-            if getattr(place, name) != value:
-                setattr(place, name, value)
+            setattr(place, name, value)
