@@ -385,7 +385,7 @@ def test_device_that_gives_no_numbers_is_no_device(few):
 
 
 def test_the_environment_has_pytorch_s_own_layers_trained(few, monkeypatch):
-    """The same without dropout, but for rounding; with other random numbers otherwise. Its record says so."""
+    """The same without dropout, but for rounding at most. Its record says so."""
     run = replace(TINY, dropout=0, batch_size=20)
     quick = train_autoencoder(run, few, CPU)
     monkeypatch.setenv("MODA_ARITHMETIC", "plain")
@@ -393,7 +393,6 @@ def test_the_environment_has_pytorch_s_own_layers_trained(few, monkeypatch):
     plain = train_autoencoder(run, few, CPU)
     assert type(Learner(Autoencoder(4), reconstruction_loss, run, CPU).batch) is training.Whole
     pd.testing.assert_frame_equal(quick.history, plain.history, rtol=1e-4)
-    assert not quick.history.equals(plain.history)
     again = train_autoencoder(run, few, CPU)
     assert plain.history.equals(again.history)
 
