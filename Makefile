@@ -24,6 +24,7 @@ NUMBERS := classification comparison evaluation fast networks reference train
 
 BIN := .venv/bin
 READY := .venv/.installed
+LAB := .venv/.lab
 HTML := book/_build/html
 # One of the files of each package in book/_latex/debian-packages.txt that is not a command.
 TEX_FILES := spanish.ldf titlesec.sty pzdr.tfm lmmono10-regular.otf \
@@ -38,7 +39,7 @@ endif
 ALONE := $(if $(shell command -v flock 2>/dev/null),exec 9>>Makefile; \
     flock --nonblock 9 || { echo "Another make is at work in this folder; waiting for it."; flock 9; };)
 
-.PHONY: help book pdf tex serve test quick numbers lint reproduce bench clean
+.PHONY: help book lab pdf tex serve test quick numbers lint reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -58,6 +59,9 @@ serve: $(READY) ## show the book at http://localhost:8000, or at another PORT; b
 	@echo "The book is at http://localhost:$(PORT)/ until you press Ctrl-C."
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(HTML)
 
+lab: $(LAB) ## the notebooks in JupyterLab, to be changed and run cell by cell
+	$(BIN)/jupyter-lab
+
 pdf: tex $(READY) ## the book as a PDF, and the HTML book that offers it for download; needs TeX
 	@$(ALONE) set -ex; \
 	rm -rf book/_build/latex; \
@@ -71,7 +75,7 @@ tex:
 	echo "The PDF needs TeX. On Debian or Ubuntu:"; \
 	echo "sudo apt-get install --no-install-recommends" $$(cat book/_latex/debian-packages.txt); exit 1; } >&2
 
-test: lint ## all tests: units, notebooks against their outputs, real trainings, the book's pages and PDF
+test: lint $(LAB) ## all tests: units, notebooks against their outputs, real trainings, the book's pages and PDF
 	$(BIN)/python -m moda.data
 	$(AS) $(BIN)/pytest
 
@@ -111,3 +115,6 @@ $(READY): pyproject.toml constraints.txt install.py
 	test -e $@ || $(PYTHON) -m venv --clear .venv; \
 	$(BIN)/python install.py; \
 	touch $@
+
+$(LAB): $(READY)
+	@$(ALONE) set -ex; $(BIN)/python install.py lab; touch $@

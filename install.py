@@ -2,7 +2,8 @@
 
 uv installs, told what pip is told; where it cannot be had or fails, pip does, in some fifteen times as long.
 On Linux PyTorch is the build for the CPU, 0.2 GB to fetch in place of 2.8, unless the machine has an NVIDIA
-card; TORCH=cpu or cuda in the environment chooses. Nothing but the standard library is there yet.
+card; TORCH=cpu or cuda in the environment chooses. With the name of an extra it adds that one.
+Nothing but the standard library is there yet.
 """
 
 import ast
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import files
 from pathlib import Path
 
@@ -34,8 +36,14 @@ def main() -> None:
         os.environ.setdefault("ALL_PROXY", settings["proxy"])
     if not (UV.exists() or succeeds(*PIP, "install", "--quiet", *PINS, "uv")):
         print("uv cannot be had: pip installs, which takes longer.", flush=True)
-    install_torch(settings)
-    if not install(settings, *PINS, "--editable", ".[test]"):
+    if extras := sys.argv[1:]:
+        # The project stays as it is installed: somebody may be importing it.
+        optional = tomllib.loads(Path("pyproject.toml").read_text())["project"]["optional-dependencies"]
+        what = [requirement for extra in extras for requirement in optional[extra]]
+    else:
+        install_torch(settings)
+        what = ["--editable", ".[test]"]
+    if not install(settings, *PINS, *what):
         sys.exit("The packages could not be installed; the lines above say why. The same command goes on.")
     make_relative()
 

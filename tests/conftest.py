@@ -1,6 +1,5 @@
 """What tests share: the real data set, a piece of it, one thread of torch, the book, a check for tools."""
 
-import fcntl
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 
 from moda import data
 from moda.data import PROJECT, FashionMNIST
@@ -57,8 +57,7 @@ def book(tmp_path_factory) -> Path:
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # each worker has its own in there
     project, finished = folder / "book", folder / "book-finished"
-    with (folder / "book.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / "book.lock"):
         if not finished.exists():
             build(project, None)
             finished.touch()

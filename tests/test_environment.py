@@ -4,6 +4,7 @@ import re
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, metadata
+from itertools import chain
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from packaging.utils import canonicalize_name
 from moda.data import PROJECT
 
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+EXTRAS = PYPROJECT["optional-dependencies"]
 PINS = [
     Requirement(line)
     for line in (PROJECT / "constraints.txt").read_text().splitlines()
@@ -47,8 +49,7 @@ def excluded(pin: Requirement, requires_python: str | None) -> list[str]:
 
 @pytest.mark.parametrize("python", [LOWEST, "3.12.0", "3.13.0", "3.14.0"])
 def test_every_dependency_is_pinned_within_its_range(python):
-    extras = PYPROJECT["optional-dependencies"]
-    for requirement in map(Requirement, PYPROJECT["dependencies"] + extras["dask"] + extras["test"]):
+    for requirement in map(Requirement, chain(PYPROJECT["dependencies"], *EXTRAS.values())):
         if requirement.name == "moda":
             continue
         [version] = pinned(requirement.name, python)

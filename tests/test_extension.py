@@ -1,11 +1,11 @@
 """What the book's own extensions do where the theme, a file or a former build is not as they expect."""
 
-import fcntl
 import sys
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from filelock import FileLock, Timeout
 from sphinx.errors import ConfigError, ExtensionError
 
 from moda.data import PROJECT
@@ -73,8 +73,8 @@ def test_a_page_without_a_source_goes(app):
 
 def test_two_builds_do_not_write_at_once(app):
     finish.wait_for_others(app)
-    with (app.outdir.parent / ".lock").open("w") as other, pytest.raises(BlockingIOError):
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with pytest.raises(Timeout):
+        FileLock(app.outdir.parent / ".lock").acquire(blocking=False)
 
 
 @pytest.mark.parametrize(

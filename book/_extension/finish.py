@@ -1,12 +1,12 @@
 """Finishing touches to the pages: links under figures, what pages load, fixes to the theme's templates."""
 
-import fcntl
 import re
 from importlib.resources import files
 from pathlib import Path
 from shutil import copytree
 
 from docutils import nodes
+from filelock import FileLock, Timeout
 from PIL import Image
 from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -104,12 +104,12 @@ def wait_for_others(app):
     """Wait for any other build in the same folder: the two would modify each other's pages."""
     out = Path(app.outdir).parent
     out.mkdir(parents=True, exist_ok=True)
-    lock = (out / ".lock").open("w")
+    lock = FileLock(out / ".lock")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock.acquire(blocking=False)
+    except Timeout:
         logging.getLogger(__name__).info("Waiting for another build in %s", out)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.acquire()
     LOCKS.append(lock)
 
 

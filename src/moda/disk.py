@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from filelock import FileLock
 
 
 def write(path: Path, content: bytes) -> None:
@@ -32,8 +29,6 @@ def write(path: Path, content: bytes) -> None:
 
 def sync(folder: Path) -> None:
     """Flush the names in `folder` to disk."""
-    if os.name == "nt":  # Windows cannot open a folder
-        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -71,23 +66,9 @@ def locked(path: Path) -> Iterator[None]:
     The file is removed on exit, and a process that dies inside releases the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
-        yield
-        return
-    while True:
-        with path.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(file.fileno(), path):  # the previous holder has removed it
-                continue
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+    # Without flock, filelock's own substitute would survive a process that is killed.
+    with FileLock(path, fallback_to_soft=False):
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
