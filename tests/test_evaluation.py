@@ -14,6 +14,7 @@ from moda.evaluation import (
     codes,
     dead_classes,
     measure,
+    measure_each,
     predict,
     reconstruct,
     regression,
@@ -127,6 +128,22 @@ def test_measures_with_dropout_repeat(autoencoder, classifier, images, kind):
     assert measured["loss_dropout"] != measured["loss"]
     torch.manual_seed(99)
     assert measure(model, images) == measured
+
+
+def test_dropout_when_measuring_is_that_of_pytorch(classifier, images):
+    given = scores(classifier, images, dropout=True)
+    torch.manual_seed(0)
+    classifier.train()
+    with torch.no_grad():
+        expected = torch.cat([classifier(pixels) for pixels in images.pixels.split(BATCH_SIZE)])
+    assert torch.equal(given, expected)
+
+
+def test_sets_measured_side_by_side_are_each_measured_alone(classifier, fashion_mnist, monkeypatch):
+    sets = fashion_mnist.test[:3000], fashion_mnist.validation[:3000]
+    expected = [measure(classifier, images) for images in sets]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert measure_each(classifier, sets) == expected
 
 
 def test_dropout_on_the_output_costs_what_it_must(autoencoder, images):

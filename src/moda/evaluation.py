@@ -3,16 +3,18 @@
 Dropout is off unless asked for, as it turns out to be in the paper's values.
 """
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moda.arithmetic import one_thread, seeded
+from moda.arithmetic import one_thread
 from moda.data import CLASSES, Images
 from moda.networks import Autoencoder, Classifier
 
@@ -69,6 +71,16 @@ def measure(model: nn.Module, images: Images) -> dict:
     return metrics | {f"{name}_dropout": value for name, value in with_dropout.items()}
 
 
+def measure_each(model: nn.Module, sets: Sequence[Images]) -> list[dict]:
+    """`measure` of each set; on a CPU side by side, if torch has several threads here."""
+    threads = min(torch.get_num_threads(), len(sets))
+    if threads == 1 or sets[0].images.device.type != "cpu":
+        return [measure(model, images) for images in sets]
+    with _threads(threads) as pool:
+        # Of a copy, because what drops values is put on the network itself.
+        return list(pool.map(lambda images: measure(copy.deepcopy(model), images), sets))
+
+
 def _sum(values: list[Tensor]) -> float:
     """Their sum in double precision; waits only once for the device that they are on."""
     return torch.stack(values).cpu().double().sum().item()
@@ -79,8 +91,8 @@ def reconstruct(model: Autoencoder, images: Images, inner_dropout: bool = False)
 
     With `inner_dropout` every dropout is on except the image's own, with masks from a fixed seed.
     """
-    with _mode(model, inner_dropout):
-        model.decoder[-1].eval()  # the image's own dropout
+    inner = [layer for layer in _dropouts(model) if layer is not model.decoder[-1]]
+    with _mode(model, inner if inner_dropout else []):
         return torch.cat([model(batch.pixels).squeeze(1) for batch in _batches(images)])
 
 
@@ -143,17 +155,22 @@ def calibration_error(scores: Tensor, labels: Tensor) -> float:
 def _of_batches(
     compute: Callable[[Images], Tensor], model: nn.Module, images: Images, dropout: bool
 ) -> list[Tensor]:
-    """What `compute` gives of each batch, in order, with `model` in the mode that `dropout` says.
+    """What `compute` gives of each batch, in order, with or without `dropout`.
 
     On a CPU on as many threads as torch has here, each batch on one: so it does not depend on their number.
     With dropout on one, because there is one stream of random numbers.
     """
     threads = torch.get_num_threads()
-    with _mode(model, dropout):
+    with _mode(model, _dropouts(model) if dropout else []):
         if threads == 1 or dropout or images.images.device.type != "cpu":
             return [compute(batch) for batch in _batches(images)]
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with _threads(threads) as pool:
             return list(pool.map(torch.no_grad()(compute), _batches(images)))  # no_grad is of each thread
+
+
+def _threads(number: int) -> ThreadPoolExecutor:
+    """So many threads, each of which computes alone."""
+    return ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _batches(images: Images) -> Iterator[Images]:
@@ -161,17 +178,29 @@ def _batches(images: Images) -> Iterator[Images]:
     return (images[i : i + size] for i in range(0, len(images), size))
 
 
+def _dropouts(model: nn.Module) -> list[nn.Dropout]:
+    return [layer for layer in model.modules() if isinstance(layer, nn.Dropout) and layer.p]
+
+
 @contextmanager
-def _mode(model: nn.Module, dropout: bool = False):
-    """No gradients, and evaluation mode; with `dropout`, training mode with random numbers of its own."""
+def _mode(model: nn.Module, dropping: Sequence[nn.Dropout]) -> Iterator[None]:
+    """No gradients, and evaluation mode; but the layers `dropping` do, by random numbers of their own."""
     training = model.training
-    random = seeded(0, next(model.parameters()).device) if dropout else nullcontext()
+    hooks = []
+    if dropping:
+        drop = partial(_drop, torch.Generator(next(model.parameters()).device).manual_seed(0))
+        hooks = [layer.register_forward_hook(drop) for layer in dropping]
     try:
-        with torch.no_grad(), one_thread(), random:
-            model.train(dropout)
-            for layer in model.modules():
-                if isinstance(layer, nn.BatchNorm2d):
-                    layer.eval()  # or it would update its averages with the images that are measured
+        with torch.no_grad(), one_thread():
+            model.eval()
             yield
     finally:
+        for hook in hooks:
+            hook.remove()
         model.train(training)
+
+
+def _drop(random: torch.Generator, layer: nn.Dropout, _: tuple[Tensor], x: Tensor) -> Tensor:
+    """What nn.Dropout does in training, in its arithmetic."""
+    kept = 1 - layer.p
+    return x * torch.empty_like(x).bernoulli_(kept, generator=random).div_(kept)

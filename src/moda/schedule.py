@@ -263,10 +263,8 @@ def _train(run: Run, device: str, dataset: FashionMNIST) -> None:
             checkpoint.remove()  # resuming would only diverge again
             raise
         model = trained.model.to(memory_format=store.LAYOUT)  # type: ignore[call-overload]
-        metrics = {
-            "test": evaluation.measure(model, dataset.test),
-            "validation": evaluation.measure(model, dataset.validation),
-        }
+        sets = dataset.test, dataset.validation
+        metrics = dict(zip(("test", "validation"), evaluation.measure_each(model, sets)))
         provenance = {
             "versions": {"python": platform.python_version(), "torch": conditions.pop("torch")},
             **conditions,
