@@ -6,6 +6,7 @@ import unicodedata
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from fontTools.ttLib import TTFont
 
 from moda import data, paper
 from moda.data import PROJECT
@@ -204,10 +205,27 @@ def test_numbers_have_a_minus_sign_and_keep_their_unit(pages):
 
 def test_the_text_waits_for_no_script(pages):
     for name, page in pages.items():
-        waiting = [script["src"] for script in page.select("script[src]") if not script.has_attr("defer")]
-        assert not waiting, name
+        assert not page.select("script[src]:not([type='text/later'])"), name
+        assert not page.select("article span.math:not([style*='--ancho'])"), "formulas have their place"
     cover = " ".join(script["src"] for script in pages["portada"].select("script[src]"))
-    assert "mathjax" not in cover and "tippy" not in cover, "it has no use for them"
+    assert not re.search("mathjax|tippy|searchindex", cover), "it has no use for them"
+
+
+def test_a_page_has_one_style_sheet_and_an_icon_is_in_its_font(pages, book):
+    for name, page in pages.items():
+        sheets = [link["href"].split("_static/")[1] for link in page.select("link[rel=stylesheet]")]
+        assert sheets[0].startswith("libro.css?v="), name
+        assert len(sheets) == 1 or name == "notebooks/laboratorio", name
+    style = (book / "_static" / "libro.css").read_text(encoding="utf-8")
+    drawn: set[int] = set()
+    for file in (book / "_static" / "iconos").glob("*.ttf"):
+        with TTFont(file) as font:
+            drawn |= font.getBestCmap().keys()
+    named = {ord(icon) for icon in re.findall("[\ue000-\uf8ff]", style)}
+    classes = {one for page in pages.values() for icon in page.select("i.fa-solid") for one in icon["class"]}
+    for icon in (one for one in classes - {"fa-solid", "fa-lg"} if one.startswith("fa-")):
+        named.add(int(re.search(rf'\.{icon}:before{{content:"\\(\w+)"', style)[1], 16))
+    assert len(named) > 15 and named <= drawn
 
 
 def test_figures_come_when_they_are_looked_at_and_keep_their_place(pages, book):

@@ -15,6 +15,7 @@ sys.path.insert(0, str(PROJECT / "book" / "_extension"))
 import finish
 import pdf
 import publication
+import style
 
 CITATION = (PROJECT / "CITATION.cff").read_text(encoding="utf-8")
 
@@ -23,8 +24,8 @@ CITATION = (PROJECT / "CITATION.cff").read_text(encoding="utf-8")
 def app(tmp_path):
     """What the extensions use of a whole book's Sphinx, its folders empty but for the theme's scripts."""
     source, out = tmp_path / "book", tmp_path / "book" / "_build" / "html"
-    (out / "_static").mkdir(parents=True)
-    for name in ("searchtools", "togglebutton", "translations"):
+    (out / "_static" / "scripts").mkdir(parents=True)
+    for name in ("searchtools", "togglebutton", "translations", "scripts/pydata-sphinx-theme"):
         (out / "_static" / f"{name}.js").write_text(f"// {name}")
     return SimpleNamespace(
         srcdir=source,
@@ -59,6 +60,20 @@ def test_only_the_whole_book_must_have_every_text(app):
     app.env.found_docs = {"out"}
     finish.note_whole(app, app.env, ["out"])
     assert not app.whole_book
+
+
+def test_the_style_sheet_keeps_what_a_page_or_a_script_may_use():
+    rules = {
+        ".used,.unused{color:red}": ".used{color:red}",
+        ".unused .used{color:red}": "",
+        "p:not(.unused),:is(.unused,p){color:red}": "p:not(.unused),:is(.unused,p){color:red}",
+        "@media print{.unused{margin:0}.used{margin:0}}": "@media print{.used{margin:0}}",
+        ".tip-top{top:0}": ".tip-top{top:0}",
+        "/* .used{} */@font-face{src:url(a.ttf)}": "@font-face{src:url(a.ttf)}",
+        "@keyframes fade{from{opacity:0}to{opacity:1}}": "@keyframes fade{from{opacity:0}to{opacity:1}}",
+    }
+    for rule, kept in rules.items():
+        assert style.lean(f"p{{}}{rule}", {"used", "tip-"}) == f"p{{}}{kept}"
 
 
 def test_a_page_without_a_source_goes(app):

@@ -1,6 +1,7 @@
 """Finishing touches to the pages: links under figures, what pages load, fixes to the theme's templates."""
 
 import re
+from html import unescape
 from importlib.resources import files
 from pathlib import Path
 from shutil import copytree
@@ -12,6 +13,46 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset
+
+# A browser leaves scripts of an unknown type alone. They come, in order, once the text has been shown, in a
+# hidden tab at once; those that wait for the page to be loaded are told so when all are there.
+LATER = "text/later"
+BRING = f"""
+    const begin = () => {{
+        const scripts = [...document.querySelectorAll('script[type="{LATER}"]')].map((script) =>
+            Object.assign(script.cloneNode(), {{ type: "", async: false }}));
+        scripts.at(-1).onload = () => dispatchEvent(new Event("load"));
+        document.head.append(...scripts);
+    }};
+    const loaded = () => document.hidden ? begin() : requestAnimationFrame(() => setTimeout(begin));
+    document.readyState === "complete" ? loaded() : addEventListener("load", loaded, {{ once: true }});
+"""
+
+# Formulas are typeset a few at a time, and the page answers meanwhile.
+TYPESET = """
+    MathJax.startup = {
+        async pageReady() {
+            const formulas = [...document.querySelectorAll(".math")];
+            while (formulas.length) {
+                await new Promise((resolve) => setTimeout(resolve));
+                await MathJax.typesetPromise(formulas.splice(0, 4));
+            }
+        },
+    };
+"""
+# Until then an inline formula has the place that it will take: about so many em for each piece of its TeX.
+ADVANCES = {
+    r"\\(?:mathrm|[bt]?frac|big[lr]|hat|bar|quad|,)|\s": 0,
+    r"[_^](?:\{.*?\}|.)": 0.38,
+    r"\\approx|[=<>]": 1.33,
+    r"\\(?:ln|max|sum)": 1,
+    r"[-+]": 1.22,
+    r"\\[a-z]+": 0.57,
+    r"[A-Z]": 0.89,
+    r"[().,!]": 0.36,
+    r"[^{}]": 0.5,
+}
+FORMULA = re.compile(r'(<span class="math notranslate nohighlight")>(?=\\\((.*?)\\\)</span>)')
 
 REPAIRS = {
     # ARIA has deprecated this role; the element is in a list.
@@ -29,9 +70,26 @@ REPAIRS = {
     "return docContent.textContent;": r'return docContent.textContent.replace(/\\[()]/g, "");',
     # 1.5 MB per page of icons that the theme's style sheet also has as a font.
     re.compile(r"<script [^>]*/fontawesome\.js[^>]*></script>"): "",
-    # Scripts that the templates name wait for the text, as `postpone` lets the others; a module waits too.
-    re.compile(r'<script (src="[^"]*(?:searchtools|language_data|searchindex)\.js")'): r"<script defer \1",
-    "<script>DOCUMENTATION_OPTIONS": '<script type="module">DOCUMENTATION_OPTIONS',
+    # The search is on a page of its own: the others need neither its index nor what these say.
+    re.compile(
+        r'(?:\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js"></script>)+(?=\s*</head>)'
+    ): "",
+    re.compile(r"<script>DOCUMENTATION_OPTIONS.*?</script>"): "",
+    # Scripts that the templates name wait for the text, as `postpone` lets the others.
+    re.compile(r'<script (?:defer )?(?=src=")'): f'<script type="{LATER}" ',
+    # The theme of the first paint is the one that its script will choose.
+    'localStorage.getItem("theme") || "auto"': (
+        'document.documentElement.dataset.mode.replace("auto", '
+        'matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
+    ),
+    # The first item of the side bar, the book's title, is in no other landmark.
+    '<div id="pst-primary-sidebar"': (
+        '<div role="complementary" aria-label="Menú del libro" id="pst-primary-sidebar"'
+    ),
+    # Whether something scrolls is asked of one at a time: what is folded is laid out for it.
+    "e.tabIndex=e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight?0:-1": (
+        "setTimeout(()=>{e.tabIndex=e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight?0:-1})"
+    ),
     # All that this style sheet does is to import the other, once it is there itself.
     re.compile(r"styles/theme\.css\?digest=\w+"): "basic.css",
     # Not before the style sheets, which they would slow down.
@@ -90,14 +148,30 @@ def postpone(app, page, template, context, doctree):
     (skipped,) = app.config.tippy_skip_urls
     without_preview = page == app.config.root_doc or all(re.match(skipped, link) for link in links)
     needless = ["tippy"] if without_preview else []
-    if needless and 'class="math' not in body:
+    if 'class="sd-tab' not in body:
+        needless.append("design-tabs")
+    if without_preview and 'class="math' not in body:
         needless.append("mathjax")
     for script in list(context["script_files"]):
         said = f"{script.filename} {script.attributes.get('body')}".lower()
         if any(name in said for name in needless):
             context["script_files"].remove(script)
         elif script.filename:
-            script.attributes["defer"] = "defer"
+            script.attributes["type"] = LATER
+
+
+def keep_place(app, page, template, context, doctree):
+    """Say how wide each inline formula will be."""
+
+    def reserve(found: re.Match) -> str:
+        rest, width = unescape(found[2]), 0
+        for piece, advance in ADVANCES.items():
+            rest, count = re.subn(piece, "", rest)
+            width += advance * count
+        return f'{found[1]} style="--ancho: {width:.2f}">'
+
+    if app.builder.format == "html" and "body" in context:
+        context["body"] = FORMULA.sub(reserve, context["body"])
 
 
 def wait_for_others(app):
@@ -124,7 +198,8 @@ def replace(app, replacements: dict[str | re.Pattern, str]) -> None:
     One that occurs nowhere in the whole book is an error: the theme must have changed its text.
     """
     out = Path(app.outdir)
-    scripts = [out / "_static" / f"{name}.js" for name in ("searchtools", "togglebutton", "translations")]
+    names = ("searchtools", "togglebutton", "translations", "scripts/pydata-sphinx-theme")
+    scripts = [out / "_static" / f"{name}.js" for name in names]
     missing = dict.fromkeys(replacements)
     for file in [*out.rglob("*.html"), *scripts, *out.glob("_static/mystnb*.css")]:
         text = file.read_text(encoding="utf-8")
@@ -175,7 +250,9 @@ def finish(app, exception):
 
     # Only the 2 MB, of the package's 24, that typeset formulas.
     package = files("sphinx-mathjax-offline") / "static" / "mathjax"
-    copy_asset(package / "tex-chtml.js", static / "mathjax")
+    parts = [f"{name}.js" for name in ("startup", "core", "input/tex", "output/chtml", "a11y/assistive-mml")]
+    for part in parts:
+        copy_asset(package / part, (static / "mathjax" / part).parent)
     copytree(package / "output" / "chtml", static / "mathjax" / "output" / "chtml", dirs_exist_ok=True)
 
     for unused in {*static.glob("scripts/fontawesome.*"), *static.rglob("*.map")}:
@@ -188,4 +265,7 @@ def setup(app):
     app.connect("env-before-read-docs", note_whole)
     app.connect("html-page-context", postpone, priority=900)
     app.connect("build-finished", finish)
+    app.connect("html-page-context", keep_place)
+    app.add_js_file(None, body=BRING, type="module")
+    app.add_js_file(None, body=TYPESET, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -75,14 +75,21 @@
     return maps;
   }
 
-  // What the codes of the images on the page are like; in parts, so that the page answers meanwhile.
+  // What takes long is done in parts, so that the page answers meanwhile.
+  const pause = () => new Promise((resolve) => setTimeout(resolve));
+
+  // What the codes of the images on the page are like.
   function statistics(model) {
     model.statistics ??= (async () => {
       const codes = [];
+      let began = performance.now();
       for (let index = 0; index < DATA.etiquetas.length; index++) {
         codes.push(encode(model, garment(index)));
-        if (index % 8 === 7) await new Promise((resolve) => setTimeout(resolve));
+        if (performance.now() - began < 8) continue;
+        await pause();
+        began = performance.now();
       }
+      await pause();
       return summary(codes);
     })();
     return model.statistics;
@@ -94,28 +101,33 @@
     const variance = neurons.map((neuron) => average(codes.map((code) => (code[neuron] - mean[neuron]) ** 2)));
     const most = neurons.map((neuron) => Math.max(...codes.map((code) => code[neuron])));
     const active = neurons.filter((neuron) => most[neuron] > 0).sort((a, b) => variance[b] - variance[a]);
-    return { codes, mean, most, active, plane: plane(codes, mean) };
+    let found = null; // when the map asks for it
+    return { codes, mean, most, active, get plane() { return (found ??= plane(codes, mean)); } };
   }
 
   const average = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+
+  // Loops, which are quick from the first time on.
+  function dot(a, b) {
+    let sum = 0;
+    for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+    return sum;
+  }
+
+  function add(to, factor, values) {
+    for (let i = 0; i < to.length; i++) to[i] += factor * values[i];
+  }
 
   // The two directions in which the codes vary most (principal components, by iteration), and every code in them.
   function plane(codes, mean) {
-    const centred = codes.map((code) => Array.from(code, (value, i) => value - mean[i]));
+    const centred = codes.map((code) => Float64Array.from(code, (value, i) => value - mean[i]));
     const directions = [];
     for (const start of [0, 1]) {
       let direction = mean.map((_, i) => Math.cos(i + start));
       for (let step = 0; step < 200; step++) {
-        const next = mean.map(() => 0);
-        for (const code of centred) {
-          const along = dot(code, direction);
-          code.forEach((value, i) => (next[i] += along * value));
-        }
-        for (const found of directions) {
-          const along = dot(next, found);
-          found.forEach((value, i) => (next[i] -= along * value));
-        }
+        const next = new Float64Array(mean.length);
+        for (const code of centred) add(next, dot(code, direction), code);
+        for (const found of directions) add(next, -dot(next, found), found);
         const length = Math.sqrt(dot(next, next)) || 1;
         direction = next.map((value) => value / length);
       }
@@ -577,15 +589,17 @@
       network.append(el("option", { value: id }, id === DATA.redes[0].id ? titulo : `${titulo} (${(kB / 1000).toFixed(1)} MB)`));
 
     const verdict = el("p", { class: "lab-veredicto" }, "Cargando la red…");
-    const hint = el("p", { class: "lab-titulo" });
+    // What comes later finds its place kept.
+    const labelled = () => `Su etiqueta: ${CLASSES[DATA.etiquetas[state.garment]]}. Para dibujar otra, basta con trazar su contorno sobre el recuadro.`;
+    const hint = el("p", { class: "lab-titulo" }, labelled());
     const [table, showBars] = bars("Probabilidades", ["Probabilidad"]);
     table.querySelector("thead").classList.add("lab-oculto");
     const input = canvas("Lo que ve la red");
     const output = canvas("Reconstrucción");
     const difference = canvas("Diferencia entre la reconstrucción y la prenda");
-    const error = el("span");
+    const error = el("span", {}, "\u00a0");
     const [code, showCode] = codeBars("Código");
-    const codeTitle = el("p", { class: "lab-titulo" });
+    const codeTitle = el("p", { class: "lab-titulo" }, "\u00a0");
     const numbers = el("tbody");
     const details = el(
       "details",
@@ -629,7 +643,7 @@
       error.textContent = `ECM ${now.error.toFixed(4)}`;
       showBars([now.probabilities]);
       verdict.textContent = now.probabilities ? `La red ve: ${seen()}` : seen();
-      hint.textContent = state.garment === null ? mirrorHint() : `Su etiqueta: ${CLASSES[DATA.etiquetas[state.garment]]}. Para dibujar otra, basta con trazar su contorno sobre el recuadro.`;
+      hint.textContent = state.garment === null ? mirrorHint() : labelled();
       const silent = (neuron) => model.ready?.most[neuron] === 0;
       showCode(now.code, Math.max(1, ...now.code), silent);
       const mute = Array.from(now.code.keys()).filter(silent).length;
@@ -1186,10 +1200,15 @@
 
   // ---- Start ----
 
-  function start() {
+  async function start() {
     const sprite = el("canvas", { width: 10 * SIDE, height: 10 * SIDE });
-    DATA.etiquetas.forEach((_, index) => paint(sprite, garment(index), GREY, 0, (index % 10) * SIDE, Math.floor(index / 10) * SIDE, SIDE, SIDE));
-    document.documentElement.style.setProperty("--lab-prendas", `url(${sprite.toDataURL()})`);
+    for (const index of DATA.etiquetas.keys()) {
+      if (index % 10 === 0) await pause();
+      paint(sprite, garment(index), GREY, 0, (index % 10) * SIDE, Math.floor(index / 10) * SIDE, SIDE, SIDE);
+    }
+    await pause();
+    // In a rule, which is read once, and not in a property, which each thumbnail would read again.
+    document.head.append(el("style", {}, `.lab-prenda, .lab-punto { background-image: url(${sprite.toDataURL()}) !important; }`));
     const observer = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting } of entries) {
@@ -1201,12 +1220,12 @@
       { rootMargin: "200px" },
     );
     for (const mount of document.querySelectorAll(".laboratorio")) {
+      await pause();
       const part = { mount, update: parts[mount.dataset.part](mount), visible: mount.dataset.part === "taller", stale: true };
       updates.push(part);
       observer.observe(mount);
     }
     document.body.append(status, notice);
-    arrival(DATA.redes[0].id); // the page has its script already
     choose(...recall()).catch(() => choose(DATA.redes[0].id));
     addEventListener("hashchange", () => {
       if (location.hash.includes("=")) choose(...recall()).catch((error) => say(error.message, true));
@@ -1238,5 +1257,6 @@
       trace(clasificador ? model.classifier : [...model.encoder, ...model.decoder], pixels).map(({ nombre, tipo, forma, valores }) => ({ nombre, tipo, forma, valores })),
     python,
   };
+  arrival(DATA.redes[0].id); // the page has its script already
   start();
 })();
