@@ -39,7 +39,7 @@ endif
 ALONE := $(if $(shell command -v flock 2>/dev/null),exec 9>>Makefile; \
     flock --nonblock 9 || { echo "Another make is at work in this folder; waiting for it."; flock 9; };)
 
-.PHONY: help book lab pdf tex serve test quick numbers lint reproduce bench clean
+.PHONY: help book lab pdf tex serve test quick numbers faults lint reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -86,6 +86,9 @@ quick: lint ## lint and the unit tests, in less than a minute: no notebook, no o
 numbers: $(READY) ## the tests that see numbers; with CPU=avx2 or CPU=sse as on such a processor
 	$(BIN)/python -m moda.data
 	$(AS) $(BIN)/pytest notebooks $(NUMBERS:%=tests/%)
+
+faults: $(READY) ## the tests on each seeded fault of tests/mutants, which they must catch; takes hours
+	$(BIN)/python tests/mutants/run.py
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check

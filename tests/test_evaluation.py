@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import Ridge
 
-from moda.configurations import ClassifierRun, Revised
+from moda.configurations import ClassifierRun, Fresh, Revised
 from moda.evaluation import (
     BATCH_SIZE,
     ON_GPU,
@@ -130,12 +130,18 @@ def test_measures_with_dropout_repeat(autoencoder, classifier, images, kind):
     assert measure(model, images) == measured
 
 
-def test_dropout_when_measuring_is_that_of_pytorch(classifier, images):
-    given = score(classifier, images, dropout=True)
+@pytest.mark.parametrize("start", [Fresh(n=4), Revised(n=4)])
+def test_dropout_when_measuring_is_that_of_pytorch_in_training(start, images):
+    """And so is the mirroring of images; but no batch is normalised by itself."""
+    model = ClassifierRun(start).network()
+    given = score(model, images, dropout=True)
     torch.manual_seed(0)
-    classifier.train()
+    model.train()
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.eval()
     with torch.no_grad():
-        expected = torch.cat([classifier(pixels) for pixels in images.pixels.split(BATCH_SIZE)])
+        expected = torch.cat([model(pixels) for pixels in images.pixels.split(BATCH_SIZE)])
     assert torch.equal(given, expected)
 
 

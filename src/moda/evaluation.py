@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from moda.arithmetic import one_thread
 from moda.data import CLASSES, Images
-from moda.networks import Autoencoder, Classifier
+from moda.networks import Autoencoder, Classifier, MirroringClassifier
 
 # On a CPU, as many as fill the caches of a core: with 500 it takes up to three times as long.
 BATCH_SIZE, ON_GPU = 100, 2000
@@ -185,20 +185,26 @@ def _dropouts(model: nn.Module) -> list[nn.Dropout]:
 
 @contextmanager
 def _mode(model: nn.Module, dropping: Sequence[nn.Dropout]) -> Iterator[None]:
-    """No gradients, and evaluation mode; but the layers `dropping` do, by random numbers of their own."""
-    training = model.training
-    hooks = []
+    """No gradients, and evaluation mode; but the layers `dropping` do, by random numbers of their own.
+
+    A network that mirrors images then does that too.
+    """
+    training, hooks = model.training, []
+    model.eval()
     if dropping:
-        drop = partial(_drop, torch.Generator(next(model.parameters()).device).manual_seed(0))
-        hooks = [layer.register_forward_hook(drop) for layer in dropping]
+        random = torch.Generator(next(model.parameters()).device).manual_seed(0)
+        hooks = [layer.register_forward_hook(partial(_drop, random)) for layer in dropping]
+        if isinstance(model, MirroringClassifier):
+            model.training, model.random = True, random
     try:
         with torch.no_grad(), one_thread():
-            model.eval()
             yield
     finally:
         for hook in hooks:
             hook.remove()
         model.train(training)
+        if isinstance(model, MirroringClassifier):
+            model.random = None
 
 
 def _drop(random: torch.Generator, layer: nn.Dropout, _: tuple[Tensor], x: Tensor) -> Tensor:

@@ -155,11 +155,13 @@ class MirroringClassifier(Classifier):
     Al evaluar promedia los puntajes de la imagen y de su reflejo.
     """
 
+    random: torch.Generator | None = None  # PyTorch's own
+
     def forward(self, x: Tensor) -> Tensor:
         mirrored = x.flip(3)
         if self.training:
-            chance = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
-            return super().forward(torch.where(chance, mirrored, x))
+            chance = torch.rand(len(x), 1, 1, 1, device=x.device, generator=self.random)
+            return super().forward(torch.where(chance < 0.5, mirrored, x))
         return (super().forward(x) + super().forward(mirrored)) / 2
 
 
