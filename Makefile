@@ -20,7 +20,7 @@ AS_avx2 := env ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATI
 AS_sse := env ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
     OPENBLAS_CORETYPE=Nehalem NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
 AS = $(if $(CPU),$(or $(AS_$(CPU)),$(error CPU is avx2 or sse)))
-NUMBERS := classification comparison evaluation fast networks reference train
+NUMBERS := test_classification.py test_comparison.py test_evaluation.py test_networks.py training runs/test_reference.py
 
 BIN := .venv/bin
 READY := .venv/.installed
@@ -39,7 +39,7 @@ endif
 ALONE := $(if $(shell command -v flock 2>/dev/null),exec 9>>Makefile; \
     flock --nonblock 9 || { echo "Another make is at work in this folder; waiting for it."; flock 9; };)
 
-.PHONY: help book lab pdf tex serve test quick numbers lint reproduce bench clean
+.PHONY: help book lab pdf tex serve test quick numbers faults lint reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -85,7 +85,10 @@ quick: lint ## lint and the unit tests, in less than a minute: no notebook, no o
 
 numbers: $(READY) ## the tests that see numbers; with CPU=avx2 or CPU=sse as on such a processor
 	$(BIN)/python -m moda.data
-	$(AS) $(BIN)/pytest notebooks $(NUMBERS:%=tests/test_%.py)
+	$(AS) $(BIN)/pytest notebooks $(NUMBERS:%=tests/%)
+
+faults: $(READY) ## the tests on each seeded fault of tests/mutants, which they must catch; takes hours
+	$(BIN)/python tests/mutants/run.py
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check

@@ -181,7 +181,7 @@ def worker() -> str:
         "from moda import data, schedule, train\n"
         "dataset = data.load()\n"
         "print(time.perf_counter() - start)\n"
-        "from moda.experiments import AutoencoderRun\n"
+        "from moda.configurations import AutoencoderRun\n"
         "run = AutoencoderRun(epochs=1, train_size=10_000)\n"
         "train.train_autoencoder(run, dataset, torch.device('cpu'))\n"
         "print(peak() - before)"

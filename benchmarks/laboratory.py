@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT / "tests"))
+sys.path.insert(0, str(PROJECT / "tests" / "web"))
 
 from test_browser import LOOKS, chrome, look  # noqa: E402
 

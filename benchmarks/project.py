@@ -1,13 +1,13 @@
-"""Contenders (d) and (e): this project, as `moda.train` trains."""
+"""Contenders (d) and (e): this project, as `moda.training.loop` trains."""
 
 import torch
 from contender import arguments, measured, serve
 
 from moda import data, evaluation
 from moda.arithmetic import exact
-from moda.experiments import AutoencoderRun
+from moda.configurations import AutoencoderRun
 from moda.networks import Autoencoder, Classifier
-from moda.train import Learner, classification_loss, reconstruction_loss
+from moda.training.loop import Learner, classification_loss, reconstruction_loss
 
 
 def learner(model: str, device: str) -> Learner:

@@ -36,9 +36,10 @@ from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 from tqdm import tqdm
 
-from moda import disk, figures, store
-from moda.notebook import declared, needed
-from moda.schedule import obtain_all
+from moda.book import figures
+from moda.book.notebook import declared, needed
+from moda.runs import safe_files, store
+from moda.runs.schedule import obtain_all
 
 HERE = Path(__file__).resolve().parent
 
@@ -61,7 +62,7 @@ def execute(source: Path, target: Path, keep: bool = False) -> nbformat.Notebook
     notebook.metadata["moda"] = stamp(notebook)
     notebook = _with_light_images(_without_churn(notebook))
     if not (keep and is_same(notebook, target)):
-        disk.write(target, f"{nbformat.writes(notebook)}\n".encode())
+        safe_files.write(target, f"{nbformat.writes(notebook)}\n".encode())
     return jupytext.read(target)
 
 
@@ -188,7 +189,7 @@ def main() -> None:
     def update(source: Path) -> None:
         notebook = execute(source, arguments.to / f"{source.stem}.ipynb", keep=at_home)
         if at_home:
-            disk.write(source, jupytext.writes(notebook, "md:myst").encode())
+            safe_files.write(source, jupytext.writes(notebook, "md:myst").encode())
 
     side_by_side(update, sources)
 

@@ -34,10 +34,10 @@ def few(fashion_mnist) -> FashionMNIST:
 
 @pytest.fixture
 def shown(monkeypatch) -> list[dict[str, str]]:
-    """The forms of what moda.notebook and moda.tables display."""
+    """The forms of what moda.book.notebook and moda.book.tables display."""
     shown: list[dict[str, str]] = []
     for module in ("notebook", "tables"):
-        monkeypatch.setattr(f"moda.{module}.display", lambda forms, raw: shown.append(forms))
+        monkeypatch.setattr(f"moda.book.{module}.display", lambda forms, raw: shown.append(forms))
     return shown
 
 

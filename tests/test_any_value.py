@@ -10,10 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moda import data, figures
+from moda import data
+from moda.book import figures
+from moda.book.notebook import book_parameters
+from moda.configurations import AutoencoderRun, ClassifierRun, Fresh, Revised, described
 from moda.data import PROJECT
-from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Revised, described
-from moda.notebook import book_parameters
 from moda.parameters import ParameterError, choose_device, whole_numbers
 
 NOTEBOOKS = {path.stem: path for path in sorted((PROJECT / "notebooks").glob("*.md"))}
@@ -60,8 +61,8 @@ def notebook(request, tmp_path_factory):
         patch.setenv("MODA_RUNS", str(runs))
         patch.setattr(figures, "use_style", lambda: None)
         patch.setattr(data, "load", lambda: None)
-        patch.setattr("moda.notebook.display", lambda *_, **__: None)
-        patch.setattr("moda.notebook.book_parameters", lambda _: values)
+        patch.setattr("moda.book.notebook.display", lambda *_, **__: None)
+        patch.setattr("moda.book.notebook.book_parameters", lambda _: values)
         yield compile(second, request.param, "exec"), values
     assert list(runs.iterdir()) == []
 

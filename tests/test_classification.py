@@ -11,8 +11,8 @@ from moda.classification import (
     row_percentages,
     temperature,
 )
+from moda.configurations import AutoencoderRun, ClassifierRun
 from moda.data import CLASSES
-from moda.experiments import AutoencoderRun, ClassifierRun
 
 
 @pytest.mark.parametrize("relu", [True, False])

@@ -5,25 +5,25 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import Ridge
 
+from moda.configurations import ClassifierRun, Fresh, Revised
 from moda.evaluation import (
     BATCH_SIZE,
     ON_GPU,
     autoencoder_metrics,
     calibration_error,
     classifier_metrics,
-    codes,
     dead_classes,
+    encode,
     measure,
     measure_each,
     predict,
     reconstruct,
     regression,
     reliability,
-    scores,
+    score,
 )
-from moda.experiments import ClassifierRun, Revised
-from moda.fast import accelerate
 from moda.networks import Autoencoder, Classifier
+from moda.training.fast_layers import accelerate
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_measuring_is_the_same_on_one_thread_and_two(autoencoder, classifier, im
         torch.set_num_threads(threads)
         try:
             losses = [autoencoder_metrics(model, images) for model in (autoencoder, twins[0])]
-            given = [scores(model, images) for model in (classifier, twins[1])]
+            given = [score(model, images) for model in (classifier, twins[1])]
             results.append((losses, torch.stack(given), measure(classifier, images)))
             assert torch.get_num_threads() == threads
         finally:
@@ -74,10 +74,10 @@ def test_cpu_measures_in_batches_that_fit_its_caches_and_another_device_in_large
     sizes = []
     forward = classifier.forward
     monkeypatch.setattr(classifier, "forward", lambda x: sizes.append(len(x)) or forward(x))
-    scores(classifier, fashion_mnist.test[:301])
+    score(classifier, fashion_mnist.test[:301])
     assert sizes == [BATCH_SIZE] * 3 + [1]
     sizes.clear()
-    assert scores(classifier.to("meta"), fashion_mnist.test[:4001].to("meta")).shape == (4001, 10)
+    assert score(classifier.to("meta"), fashion_mnist.test[:4001].to("meta")).shape == (4001, 10)
     assert sizes == [ON_GPU] * 2 + [1]
 
 
@@ -130,12 +130,18 @@ def test_measures_with_dropout_repeat(autoencoder, classifier, images, kind):
     assert measure(model, images) == measured
 
 
-def test_dropout_when_measuring_is_that_of_pytorch(classifier, images):
-    given = scores(classifier, images, dropout=True)
+@pytest.mark.parametrize("start", [Fresh(n=4), Revised(n=4)])
+def test_dropout_when_measuring_is_that_of_pytorch_in_training(start, images):
+    """And so is the mirroring of images; but no batch is normalised by itself."""
+    model = ClassifierRun(start).network()
+    given = score(model, images, dropout=True)
     torch.manual_seed(0)
-    classifier.train()
+    model.train()
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.eval()
     with torch.no_grad():
-        expected = torch.cat([classifier(pixels) for pixels in images.pixels.split(BATCH_SIZE)])
+        expected = torch.cat([model(pixels) for pixels in images.pixels.split(BATCH_SIZE)])
     assert torch.equal(given, expected)
 
 
@@ -207,10 +213,10 @@ def test_what_is_stored_of_a_classifier(classifier, images):
     classifier.head[0].bias.data += 10 * (torch.arange(10) != 2)
     classifier.head[0].bias.data[2] = -1000
     measured = measure(classifier, images)
-    given = scores(classifier, images)
+    given = score(classifier, images)
     assert measured["calibration_error"] == calibration_error(given, images.labels)
     assert measured["dead_classes"] == "Buzo"
-    dropped = scores(classifier, images, dropout=True).double()
+    dropped = score(classifier, images, dropout=True).double()
     assert measured["loss_dropout"] == F.cross_entropy(dropped, images.labels).item()
     hits = dropped.argmax(1) == images.labels
     assert measured["accuracy_dropout"] == pytest.approx(hits.double().mean().item())
@@ -234,5 +240,5 @@ def test_regression_is_that_of_scikit_learn():
 
 def test_codes_are_those_of_the_evaluation_mode(autoencoder, images):
     encoder = autoencoder.encoder.train()
-    given = codes(encoder, images)
+    given = encode(encoder, images)
     assert torch.allclose(given, encoder.eval()(images.pixels), atol=1e-6)

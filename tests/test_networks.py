@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Revised
+from moda.configurations import AutoencoderRun, ClassifierRun, Fresh, Revised
 from moda.networks import Autoencoder, Classifier, Encoder, trace
 
 

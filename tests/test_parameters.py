@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from moda.experiments import AutoencoderRun, ClassifierRun, Fresh, Frozen, Revised
+from moda.configurations import AutoencoderRun, ClassifierRun, Fresh, Frozen, Revised
 from moda.parameters import ParameterError, choose_device, whole_numbers
-from moda.schedule import obtain
+from moda.runs.schedule import obtain
 
 INVALID = [
     ("n", 0),

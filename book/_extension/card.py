@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from safetensors.torch import load_file
 
-from moda import data, evaluation, store
-from moda.experiments import CHOSEN
+from moda import data, evaluation
+from moda.configurations import CHOSEN
+from moda.runs import store
 
 ASSETS = Path(__file__).parents[1] / "_assets"
 NETWORK = CHOSEN[64].autoencoder
@@ -59,7 +60,7 @@ def scheme(axis: Axes, size: float) -> None:
     images = data.load().test[BOOT : BOOT + 1]
     model = NETWORK.network()
     model.load_state_dict(load_file(weights()))
-    code = evaluation.codes(model.eval().encoder, images)[0]
+    code = evaluation.encode(model.eval().encoder, images)[0]
     output = evaluation.reconstruct(model, images)[0]
 
     right = WIDTH - SIDE

@@ -11,8 +11,10 @@ from pathlib import Path
 import jupytext
 from sphinx.errors import ExtensionError
 
-from moda import data, laboratory, store
-from moda.notebook import declared
+from moda import data
+from moda.book import laboratory
+from moda.book.notebook import declared
+from moda.runs import store
 
 PAGE = "notebooks/laboratorio"
 

@@ -2,4 +2,4 @@
 
 from moda import arithmetic
 
-arithmetic.settle()
+arithmetic.use_portable_instructions()

@@ -1,12 +1,12 @@
 """What the digits of a result depend on besides the run: instructions, threads, tiny numbers, random numbers.
 
 A floating-point sum depends on its order, which the libraries beneath PyTorch choose by the processor's
-widest instructions and the number of threads. Importing moda calls `settle()`, which limits them to AVX2;
-training and evaluation use one thread. So every x86-64 processor with AVX2 gives the same bits, whatever its
-vendor or number of cores. A training step takes about 15 % longer.
+widest instructions and the number of threads. Importing moda limits them to AVX2; training and evaluation
+use one thread. So every x86-64 processor with AVX2 gives the same bits, whatever its vendor or number of
+cores. A training step takes about 15 % longer.
 MODA_ARITHMETIC=native leaves the choice to the processor; with MODA_ARITHMETIC=plain PyTorch's own layers
-are trained (see moda.fast). On Arm, results are only reproducible on the same machine; of a GPU the same is
-asked, and has not been tried. The record of each run says which arithmetic it used.
+are trained (see moda.training.fast_layers). On Arm, results are only reproducible on the same machine; of a
+GPU the same is asked, and has not been tried. The record of each run says which arithmetic it used.
 """
 
 import os
@@ -23,7 +23,7 @@ from moda.errors import ModaError
 _PORTABLE = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"}
 
 
-def settle() -> None:
+def use_portable_instructions() -> None:
     """Limit this process and its children to AVX2, unless the environment says otherwise."""
     wanted = os.environ.get("MODA_ARITHMETIC", "")
     if wanted not in ("", "native", "plain"):

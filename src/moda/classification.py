@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from scipy import optimize, stats
 from torch import Tensor
 
+from moda.configurations import ClassifierRun
 from moda.data import CLASSES
-from moda.experiments import ClassifierRun
 
 
 def cross_entropy_bound(run: ClassifierRun, dead: int = 0) -> float:

@@ -28,6 +28,11 @@ from torch import Tensor
 from moda.errors import ModaError
 
 PROJECT = Path(__file__).resolve().parents[2]
+if not (PROJECT / "pyproject.toml").exists():
+    raise ModaError(
+        f"{Path(__file__).parent} is not in the project, whose runs and notebooks it needs beside it. "
+        "Install it from a clone: pip install --editable ."
+    )
 DATA_FOLDER = PROJECT / "data"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
@@ -170,9 +175,11 @@ def _verified(place: Path) -> Path | None:
 def _files_in(place: Path) -> dict[str, Path] | None:
     """The four files below `place`, each plain or compressed; None unless all are there."""
     for folder in (place, place / "FashionMNIST" / "raw"):  # the second is torchvision's layout
-        pairs = {name: (folder / name, folder / f"{name}.gz") for name in FILES}
-        files = {name: path for name, pair in pairs.items() for path in reversed(pair) if _is_file(path)}
-        if len(files) == len(FILES):
+        files = {}
+        for name in FILES:
+            plain = folder / name
+            files[name] = plain if _is_file(plain) else folder / f"{name}.gz"
+        if all(map(_is_file, files.values())):
             return files
     return None
 

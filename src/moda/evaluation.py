@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from moda.arithmetic import one_thread
 from moda.data import CLASSES, Images
-from moda.networks import Autoencoder, Classifier
+from moda.networks import Autoencoder, Classifier, MirroringClassifier
 
 # On a CPU, as many as fill the caches of a core: with 500 it takes up to three times as long.
 BATCH_SIZE, ON_GPU = 100, 2000
@@ -40,7 +40,7 @@ def classifier_metrics(model: nn.Module, images: Images) -> dict:
 
     Also the names of the `dead_classes` as one text, with a comma between them.
     """
-    return _with_dead_classes(scores(model, images), images.labels)
+    return _with_dead_classes(score(model, images), images.labels)
 
 
 def _with_dead_classes(given: Tensor, labels: Tensor) -> dict:
@@ -61,10 +61,10 @@ def measure(model: nn.Module, images: Images) -> dict:
     Of a classifier also its `calibration_error`.
     """
     if isinstance(model, Classifier):
-        given = scores(model, images)
+        given = score(model, images)
         metrics = _with_dead_classes(given, images.labels)
         metrics["calibration_error"] = calibration_error(given, images.labels)
-        with_dropout = _of_scores(scores(model, images, dropout=True), images.labels)
+        with_dropout = _of_scores(score(model, images, dropout=True), images.labels)
     else:
         metrics = autoencoder_metrics(model, images)
         with_dropout = autoencoder_metrics(model, images, dropout=True)
@@ -96,17 +96,18 @@ def reconstruct(model: Autoencoder, images: Images, inner_dropout: bool = False)
         return torch.cat([model(batch.pixels).squeeze(1) for batch in _batches(images)])
 
 
-def scores(model: nn.Module, images: Images, dropout: bool = False) -> Tensor:
-    """The classifier's score of each class for each image: float32 (M, 10), none below 0 (ReLU).
+def score(model: nn.Module, images: Images, dropout: bool = False) -> Tensor:
+    """The classifier's score of each class for each image: float32 (M, 10).
 
-    With `dropout` they are those of training mode, with masks from a fixed seed.
+    With the paper's ReLU none is below 0. With `dropout` they are those of training mode, with masks from a
+    fixed seed.
     """
     return torch.cat(_of_batches(lambda batch: model(batch.pixels), model, images, dropout))
 
 
-def codes(encoder: nn.Module, images: Images) -> Tensor:
+def encode(encoder: nn.Module, images: Images) -> Tensor:
     """The latent codes that an encoder gives the images: float32 (M, n), none below 0 (ReLU)."""
-    return scores(encoder, images)
+    return score(encoder, images)
 
 
 def regression(inputs: Tensor, targets: Tensor, new_inputs: Tensor) -> Tensor:
@@ -121,7 +122,7 @@ def regression(inputs: Tensor, targets: Tensor, new_inputs: Tensor) -> Tensor:
 
 def predict(model: nn.Module, images: Images) -> Tensor:
     """The class with the highest score for each image, the first of them in a tie: int64 (M,)."""
-    return scores(model, images).argmax(1)
+    return score(model, images).argmax(1)
 
 
 def dead_classes(scores: Tensor) -> list[str]:
@@ -184,20 +185,26 @@ def _dropouts(model: nn.Module) -> list[nn.Dropout]:
 
 @contextmanager
 def _mode(model: nn.Module, dropping: Sequence[nn.Dropout]) -> Iterator[None]:
-    """No gradients, and evaluation mode; but the layers `dropping` do, by random numbers of their own."""
-    training = model.training
-    hooks = []
+    """No gradients, and evaluation mode; but the layers `dropping` do, by random numbers of their own.
+
+    A network that mirrors images then does that too.
+    """
+    training, hooks = model.training, []
+    model.eval()
     if dropping:
-        drop = partial(_drop, torch.Generator(next(model.parameters()).device).manual_seed(0))
-        hooks = [layer.register_forward_hook(drop) for layer in dropping]
+        random = torch.Generator(next(model.parameters()).device).manual_seed(0)
+        hooks = [layer.register_forward_hook(partial(_drop, random)) for layer in dropping]
+        if isinstance(model, MirroringClassifier):
+            model.training, model.random = True, random
     try:
         with torch.no_grad(), one_thread():
-            model.eval()
             yield
     finally:
         for hook in hooks:
             hook.remove()
         model.train(training)
+        if isinstance(model, MirroringClassifier):
+            model.random = None
 
 
 def _drop(random: torch.Generator, layer: nn.Dropout, _: tuple[Tensor], x: Tensor) -> Tensor:

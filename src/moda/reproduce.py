@@ -15,14 +15,15 @@ from pathlib import Path
 import jupytext
 import pandas as pd
 
-from moda import disk, paper
+from moda import paper
+from moda.book.notebook import declared, needed, with_starts
 from moda.comparison import margin_of_runs
+from moda.configurations import CHOSEN, AutoencoderRun, ClassifierRun, Frozen, Run
 from moda.data import PROJECT
 from moda.errors import ModaError
-from moda.experiments import CHOSEN, AutoencoderRun, ClassifierRun, Frozen, Run
-from moda.notebook import declared, needed, with_starts
-from moda.schedule import obtain_all
-from moda.store import REFERENCE_FOLDER, WEIGHTS, Result, StoreError, folder_name, read
+from moda.runs import safe_files
+from moda.runs.schedule import obtain_all
+from moda.runs.store import REFERENCE_FOLDER, WEIGHTS, Result, StoreError, folder_name, read
 
 NOTEBOOKS = {path.stem: jupytext.read(path) for path in sorted((PROJECT / "notebooks").glob("*.md"))}
 # Those of the chapters, by number.
@@ -127,10 +128,10 @@ def adopt(folder: Path) -> None:
 
     StoreError, and the reference stays, if `folder` is the reference or lacks a run or weights.
     """
-    disk.restore(REFERENCE_FOLDER)
+    safe_files.undo_replace(REFERENCE_FOLDER)
     new = REFERENCE_FOLDER.with_name(".reference.partial")
     if folder.resolve() in [
-        place.resolve() for place in (REFERENCE_FOLDER, disk.aside(REFERENCE_FOLDER), new)
+        place.resolve() for place in (REFERENCE_FOLDER, safe_files.aside_of(REFERENCE_FOLDER), new)
     ]:
         raise StoreError(
             f"{folder} is the reference itself. Name the folder of the runs that are to replace it."
@@ -147,7 +148,7 @@ def adopt(folder: Path) -> None:
     for run in every():
         unused = None if run in weights else shutil.ignore_patterns(WEIGHTS)
         shutil.copytree(folder / folder_name(run), new / folder_name(run), ignore=unused)
-    disk.put(new, REFERENCE_FOLDER)
+    safe_files.replace(new, REFERENCE_FOLDER)
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def caught(mutant: dict[str, str], copy: Path) -> bool:
     file = copy / mutant["file"]
     whole = file.read_text(encoding="utf-8")
     file.write_text(whole.replace(mutant["old"], mutant["new"], 1), encoding="utf-8")
-    tests = [f"tests/test_{name}.py" for name in mutant["tests"].split()]
+    tests = [path for name in mutant["tests"].split() for path in copy.glob(f"tests/**/test_{name}.py")]
     environment = os.environ | {"PYTHONPATH": str(copy / "src"), "FASHION_MNIST_DIR": str(data.locate(None))}
     command = [sys.executable, "-m", "pytest", "--exitfirst", "--quiet", "--numprocesses=0", *tests]
     try:
