@@ -520,7 +520,8 @@ def empty_runs(tmp_path_factory):
 
 @pytest.mark.slow
 def test_papermill_command_of_the_readme_trains_what_it_needs(empty_runs, tmp_path):
-    command = "papermill notebooks/04-clasificador.ipynb OUT -p n 32 -p epochs 2 -p train_size 2000"
+    command = "papermill notebooks/04-clasificador.ipynb OUT -p n 32"
+    command += " -p autoencoder_epochs 2 -p epochs 2 -p train_size 2000"
     words = [word.replace("OUT", str(tmp_path / "out.ipynb")) for word in command.split()]
     subprocess.run([sys.executable, "-m", *words, "--no-progress-bar"], cwd=PROJECT, check=True)
     trained = sorted(empty_runs.iterdir())
@@ -530,7 +531,8 @@ def test_papermill_command_of_the_readme_trains_what_it_needs(empty_runs, tmp_pa
     assert accuracy > 0.2, "even two epochs on 2000 images are better than chance"
     notice = outputs_of(tmp_path / "out.ipynb")[0]
     assert notice.data["text/plain"].startswith(
-        "Nueva corrida con otros parámetros: n = 32 (en el libro, 64); epochs = 2 (en el libro, 30); "
+        "Nueva corrida con otros parámetros: n = 32 (en el libro, 64); autoencoder_epochs = 2 (en el libro, "
+        "15); epochs = 2 (en el libro, 30); "
         "train_size = 2000 (en el libro, 50000)."
     )
     page = page_of(tmp_path / "out.ipynb")

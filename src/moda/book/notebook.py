@@ -5,12 +5,10 @@ import difflib
 import html
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jupytext
 from IPython import get_ipython
 from IPython.display import display
-from nbformat import NotebookNode
 
 from moda.configurations import Run, with_starts
 from moda.data import PROJECT
@@ -23,6 +21,9 @@ from moda.parameters import (
     message,
     whole_numbers,
 )
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 
 def take_parameters(notebook: str, values: dict[str, Any], like: dict[str, str] | None = None) -> None:
@@ -69,12 +70,14 @@ def take_parameters(notebook: str, values: dict[str, Any], like: dict[str, str] 
 
 def book_parameters(notebook: str) -> dict[str, Any]:
     """The values in the parameters cell of the notebook's source."""
-    cells = jupytext.read(PROJECT / "notebooks" / f"{notebook}.md").cells
-    source = next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
-    return {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(source).body}
+    text = (PROJECT / "notebooks" / f"{notebook}.md").read_text(encoding="utf-8")
+    # As jupytext writes it; importing jupytext takes as long as all the rest that a notebook needs of this.
+    (source,) = re.findall(r"^:tags: \[parameters\b.*?\]\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    lines: list[Any] = ast.parse(source).body
+    return {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
 
 
-def declared(notebook: NotebookNode) -> tuple[list[Run], list[Run]]:
+def declared(notebook: "NotebookNode") -> tuple[list[Run], list[Run]]:
     """The runs that a notebook shows, and those whose trained network it uses.
 
     Its cell tagged `runs` lists them as `shown` and `with_weights`; that cell needs only the parameters
@@ -87,7 +90,7 @@ def declared(notebook: NotebookNode) -> tuple[list[Run], list[Run]]:
     return values.get("shown", []), values.get("with_weights", [])
 
 
-def needed(notebooks: Iterable[NotebookNode]) -> list[Run]:
+def needed(notebooks: Iterable["NotebookNode"]) -> list[Run]:
     """The runs of these notebooks, without repeats, each classifier after the autoencoder it starts from."""
     return with_starts(run for one in notebooks for of_kind in declared(one) for run in of_kind)
 
