@@ -224,10 +224,10 @@ def test_every_parameter_is_explained(source):
 @pytest.mark.slow
 def test_executing_twice_gives_the_same_file(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second.ipynb"
-    command = [sys.executable, NOTEBOOKS / "execute.py", "--to", first, "02-autoencoder"]
-    subprocess.run(command, check=True)
-    execute(NOTEBOOKS / "02-autoencoder.md", second)
-    assert (first / "02-autoencoder.ipynb").read_bytes() == second.read_bytes()
+    name = "05-matriz-de-confusion"
+    subprocess.run([sys.executable, NOTEBOOKS / "execute.py", "--to", first, name], check=True)
+    execute(NOTEBOOKS / f"{name}.md", second)
+    assert (first / f"{name}.ipynb").read_bytes() == second.read_bytes()
 
 
 CHANGES = {
@@ -518,8 +518,16 @@ def empty_runs(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture
+def few_images_in_a_kernel(monkeypatch, tmp_path):
+    startup = tmp_path / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    shutil.copy(PROJECT / "tests" / "few_images.py", startup)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+
+
 @pytest.mark.slow
-def test_papermill_command_of_the_readme_trains_what_it_needs(empty_runs, tmp_path):
+def test_papermill_command_of_the_readme_trains_what_it_needs(empty_runs, few_images_in_a_kernel, tmp_path):
     command = "papermill notebooks/04-clasificador.ipynb OUT -p n 32"
     command += " -p autoencoder_epochs 2 -p epochs 2 -p train_size 2000"
     words = [word.replace("OUT", str(tmp_path / "out.ipynb")) for word in command.split()]
@@ -553,14 +561,6 @@ def test_the_book_s_own_notebooks_ask_for_the_notice_and_show_none(source):
     assert code[1].outputs == []
     inferred = papermill.inspect_notebook(str(path))
     assert list(book_parameters(source.stem)) == list(inferred)
-
-
-@pytest.fixture
-def few_images_in_a_kernel(monkeypatch, tmp_path):
-    startup = tmp_path / "profile_default" / "startup"
-    startup.mkdir(parents=True)
-    shutil.copy(PROJECT / "tests" / "few_images.py", startup)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
 
 
 @pytest.mark.slow

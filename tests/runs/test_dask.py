@@ -87,7 +87,7 @@ def cluster(tmp_path):
 
 def test_worker_with_another_recipe_is_told_apart(tmp_path, monkeypatch):
     """Before it trains anything."""
-    (tmp_path / "older.py").write_text("from moda import store; store.RECIPE = -1")
+    (tmp_path / "older.py").write_text("from moda.runs import store; store.RECIPE = -1")
     cluster = Cluster(tmp_path, workers=0)
     try:
         for name in ("older", "another"):  # with a single one joblib would do all here

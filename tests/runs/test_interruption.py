@@ -176,7 +176,8 @@ def processes_of(folder: Path) -> list[Path]:
 def test_a_terminal_shows_every_run_and_the_whole(tmp_path):
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 100))
-    process = start(tmp_path, SCRIPT, stderr=slave)  # which is looked at once a second
+    often = "from moda.runs.progress import Progress\nProgress.PERIOD = 0.05\n"
+    process = start(tmp_path, often + ON_FEW, stderr=slave)
     os.close(slave)
     shown = b""
     try:

@@ -13,6 +13,7 @@ import torch
 
 from moda import data, evaluation
 from moda.configurations import AutoencoderRun, ClassifierRun, Fresh, Frozen, Revised, described
+from moda.data import FashionMNIST
 from moda.networks import Autoencoder, Classifier
 from moda.runs import safe_files, schedule, store
 from moda.runs.schedule import obtain, obtain_all
@@ -119,7 +120,10 @@ def test_classifier_trains_its_autoencoder(folder, few, few_images):
 
 @pytest.mark.slow
 def test_processes_give_what_one_thread_gives(monkeypatch, tmp_path, no_training):
-    """On the whole data set, for that is what the processes load."""
+    """With all training images, which are so many that the processes share them."""
+    whole = data.load()
+    few = FashionMNIST(whole.train, whole.validation[:200], whole.test[:200])
+    monkeypatch.setattr(data, "load", lambda: few)
     alone, together = tmp_path / "alone", tmp_path / "together"
     monkeypatch.setenv("MODA_RUNS", str(alone))
     expected = obtain(SHARING[0], device="cpu")

@@ -359,11 +359,11 @@ def test_folded_code_opens_and_closes(site, browser):
 
 def test_a_page_gives_its_notebook_and_it_runs(site, browser, downloads, tmp_path):
     look(browser, *LOOKS[0])
-    browser.get(f"{site}/notebooks/02-autoencoder.html")
+    browser.get(f"{site}/notebooks/05-matriz-de-confusion.html")
     settled(browser)
     browser.find_element(CSS, ".dropdown-download-buttons > button").click()
     browser.find_element(CSS, ".btn-download-source-button").click()
-    notebook = downloads / "02-autoencoder.ipynb"
+    notebook = downloads / "05-matriz-de-confusion.ipynb"
     WebDriverWait(browser, 10).until(lambda _: notebook.exists())
     assert notebook.read_bytes() == (PROJECT / "notebooks" / notebook.name).read_bytes()
     papermill.execute_notebook(notebook, tmp_path / "out.ipynb", cwd=tmp_path, progress_bar=False)

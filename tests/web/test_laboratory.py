@@ -149,6 +149,7 @@ def page(browser, book) -> webdriver.Chrome:
 def opened(browser, address: str) -> None:
     browser.get("about:blank")  # or another fragment would not load the page again
     browser.get(address)
+    settled(browser)
     wait(browser, lambda _: "%" in verdict(browser))
     # The codes of all images, on which the sliders and the map wait.
     wait(browser, lambda _: browser.find_elements(CSS, ".lab-muda"))

@@ -1,6 +1,6 @@
 // The forward pass of the book's networks: each layer as PyTorch's module of that name computes it, in float32.
 // A tensor is {shape, values}: one image or code, without a dimension for the batch. The layers of a network come
-// from moda.laboratory.layers, its weights from the bytes of weights.safetensors.
+// from moda.book.laboratory.layers, its weights from the bytes of weights.safetensors.
 "use strict";
 
 globalThis.Red = (() => {
