@@ -45,9 +45,11 @@ def main() -> None:
         what = ["--editable", ".[test]"]
     if not install(settings, *PINS, *what):
         sys.exit("The packages could not be installed; the lines above say why. The same command goes on.")
-    # It comes with JupyterLab, checks nothing here, and makes any import of nbformat take a second longer.
-    subprocess.run([*PIP, "uninstall", "--quiet", "--yes", "rfc3987-syntax"], stderr=subprocess.DEVNULL)
-    make_relative()
+    if extras:
+        # It comes with JupyterLab, checks nothing here, and makes any import of nbformat take a second longer.
+        subprocess.run([*PIP, "uninstall", "--quiet", "--yes", "rfc3987-syntax"], stderr=subprocess.DEVNULL)
+    else:
+        make_relative()
 
 
 def install_torch(settings: dict[str, str]) -> None:

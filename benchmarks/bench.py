@@ -178,12 +178,14 @@ def worker() -> str:
         "import re, time, torch; torch.set_num_threads(1)\n"
         "peak = lambda: int(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]) / 1024\n"
         "before, start = peak(), time.perf_counter()\n"
-        "from moda import data, schedule, train\n"
+        "from moda import data\n"
+        "from moda.runs import schedule\n"
+        "from moda.training import train_autoencoder\n"
         "dataset = data.load()\n"
         "print(time.perf_counter() - start)\n"
         "from moda.configurations import AutoencoderRun\n"
         "run = AutoencoderRun(epochs=1, train_size=10_000)\n"
-        "train.train_autoencoder(run, dataset, torch.device('cpu'))\n"
+        "train_autoencoder(run, dataset, torch.device('cpu'))\n"
         "print(peak() - before)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

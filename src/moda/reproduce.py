@@ -16,9 +16,9 @@ import jupytext
 import pandas as pd
 
 from moda import paper
-from moda.book.notebook import declared, needed, with_starts
+from moda.book.notebook import declared, needed
 from moda.comparison import margin_of_runs
-from moda.configurations import CHOSEN, AutoencoderRun, ClassifierRun, Frozen, Run
+from moda.configurations import CHOSEN, AutoencoderRun, ClassifierRun, Frozen, Run, with_starts
 from moda.data import PROJECT
 from moda.errors import ModaError
 from moda.runs import safe_files
