@@ -46,7 +46,7 @@ def main() -> None:
     if not install(settings, *PINS, *what):
         sys.exit("The packages could not be installed; the lines above say why. The same command goes on.")
     if extras:
-        # It comes with JupyterLab, checks nothing here, and makes any import of nbformat take a second longer.
+        # It comes with JupyterLab, checks nothing here, and makes any import of nbformat a second longer.
         subprocess.run([*PIP, "uninstall", "--quiet", "--yes", "rfc3987-syntax"], stderr=subprocess.DEVNULL)
     else:
         make_relative()
