@@ -98,7 +98,7 @@ def test_it_begins_with_a_cover_and_the_contents(pdf, chapters):
 
 def test_bookmarks_lead_to_the_chapters(pdf, chapters):
     bookmarks = [item for item in pdf.outline if isinstance(item, Destination)]
-    assert [bookmark.title for bookmark in bookmarks] == chapters
+    assert [bookmark.title for bookmark in bookmarks] == [*chapters, "Soluciones"]
     for bookmark in bookmarks:
         page = pdf.pages[pdf.get_destination_page_number(bookmark)]
         assert letters(bookmark.title) in letters(page.extract_text())
@@ -147,6 +147,17 @@ def test_folded_code_is_left_out_and_the_rest_shown(text):
     for source in folded:
         beginning = letters(source)[:50]
         assert beginning in shown or beginning not in said, source
+
+
+def test_solutions_come_at_the_end(text, html):
+    said = letters(text)
+    chapter = said.rindex(letters("Soluciones 1. El conjunto de datos"))
+    for page in html.values():
+        for solution in page.select("details"):
+            if solution.summary.get_text(strip=True) == "Solución":
+                # Up to the first formula, which the page has as TeX.
+                beginning = letters(solution.select_one("p").get_text().split("\\(")[0])[:40]
+                assert said.rindex(beginning) > chapter, beginning
 
 
 def test_nothing_is_left_in_english(text):
