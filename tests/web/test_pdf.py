@@ -1,10 +1,8 @@
 """The book on paper: one A4 PDF that says what the HTML says, with its numbers, and that the HTML offers."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -27,24 +25,11 @@ ENGLISH = re.compile(
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, needs) -> Path:
+def built(needs, hosted) -> Path:
     """The folder of a fresh build, of the PDF first and then of the HTML, with warnings as errors."""
     needs("xelatex")
     needs("latexmk")
-    out = tmp_path_factory.mktemp("book")
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "--path-output", out]
-    options = {"LATEXMKOPTS": "-silent -halt-on-error"}
-    for builder in ("pdflatex", "html"):
-        done = subprocess.run(
-            [*command, "--builder", builder, "-n", "-W", "--keep-going"],
-            cwd=PROJECT,
-            env=os.environ | options,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    return out / "_build"
+    return hosted.parent
 
 
 @pytest.fixture(scope="module")
