@@ -152,7 +152,7 @@ def opened(browser, address: str) -> None:
     settled(browser)
     wait(browser, lambda _: "%" in verdict(browser))
     # The codes of all images, on which the sliders and the map wait.
-    wait(browser, lambda _: browser.find_elements(CSS, ".lab-muda"))
+    wait(browser, lambda _: browser.find_elements(CSS, ".live-mute"))
 
 
 def wait(browser, condition) -> None:
@@ -160,7 +160,7 @@ def wait(browser, condition) -> None:
 
 
 def verdict(browser) -> str:
-    return browser.find_element(CSS, ".lab-veredicto").text
+    return browser.find_element(CSS, ".live-verdict").text
 
 
 def drawn(browser) -> None:
@@ -324,27 +324,27 @@ def test_it_opens_with_a_garment_its_code_its_reconstruction_and_its_probabiliti
         (probabilities,) = model_of(FIRST.classifier)(x).softmax(1)
     assert np.abs(shown(page, picture(place, "Reconstrucción")) - 255 * output.squeeze().numpy()).max() <= 1
     assert f"ECM {(output - x).square().mean():.4f}" in place.text
-    rows = [" ".join(row.text.split()) for row in place.find_elements(CSS, ".lab-barras tbody tr")]
+    rows = [" ".join(row.text.split()) for row in place.find_elements(CSS, ".live-bars tbody tr")]
     assert rows == [f"{name} {100 * value:.1f} %" for name, value in zip(CLASSES, probabilities)]
     label = probabilities.argmax()
     assert verdict(page) == f"La red ve: {CLASSES[label]}, {100 * probabilities[label]:.1f} %"
-    bars = place.find_elements(CSS, ".lab-codigo span")
+    bars = place.find_elements(CSS, ".live-code span")
     assert len(bars) == FIRST.autoencoder.n
-    assert 0 < len(place.find_elements(CSS, ".lab-muda")) < len(bars)
+    assert 0 < len(place.find_elements(CSS, ".live-mute")) < len(bars)
     place.find_element(By.TAG_NAME, "summary").click()
-    wait(page, lambda _: len(place.find_elements(CSS, ".lab-rollo tbody tr")) == len(bars))
+    wait(page, lambda _: len(place.find_elements(CSS, ".live-scroll tbody tr")) == len(bars))
 
 
 @in_browser
 def test_a_garment_is_chosen_from_a_hundred(page):
     place = part(page, "taller")
-    shelf = Select(place.find_element(CSS, ".lab-eleccion select"))
+    shelf = Select(place.find_element(CSS, ".live-choice select"))
     assert [option.text for option in shelf.options] == list(CLASSES)
     shelf.select_by_visible_text("Sandalia")
     drawn(page)
     assert state(page)["garment"] // 10 == CLASSES.index("Sandalia")
     assert "Su etiqueta: Sandalia." in place.text
-    pieces = place.find_elements(CSS, ".lab-prenda")
+    pieces = place.find_elements(CSS, ".live-garment")
     assert len(pieces) == 10
     pieces[9].click()
     drawn(page)
@@ -357,7 +357,7 @@ BOOT = [(12, 2), (21, 2), (21, 12), (22, 25), (17, 25), (16, 22), (4, 25), (3, 2
 
 
 def draw(browser, points: list[tuple[int, int]], kind: str = "mouse") -> None:
-    board = browser.find_element(CSS, ".lab-lienzo")
+    board = browser.find_element(CSS, ".live-board")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", board)
     side = board.rect["width"] / 28
     pointer = PointerInput(kind, kind)
@@ -392,7 +392,7 @@ def test_a_boot_that_points_to_the_right_is_one_when_it_is_mirrored(page):
 @in_browser
 def test_a_drawing_is_rubbed_out_begun_anew_and_made_over_a_garment(page):
     place = part(page, "taller")
-    board = place.find_element(CSS, ".lab-lienzo")
+    board = place.find_element(CSS, ".live-board")
     garment = shown(page, board)
     draw(page, [(2, 2), (3, 2)])
     assert shown(page, board)[20, 14] == 0, "the first stroke begins a drawing"
@@ -402,7 +402,7 @@ def test_a_drawing_is_rubbed_out_begun_anew_and_made_over_a_garment(page):
     draw(page, [(2, 2), (3, 2)])
     assert shown(page, board).max() < 60
     press(page, place, "Goma")
-    place.find_elements(CSS, ".lab-prenda")[5].click()
+    place.find_elements(CSS, ".live-garment")[5].click()
     (over,) = (label for label in place.find_elements(By.TAG_NAME, "label") if "Dibujar sobre" in label.text)
     over.click()
     draw(page, [(2, 2), (3, 2)])
@@ -450,7 +450,7 @@ def test_a_drawing_goes_on_from_its_address(page):
 
 @in_browser
 def test_a_drawing_is_made_from_the_keyboard(page):
-    board = page.find_element(CSS, ".lab-lienzo")
+    board = page.find_element(CSS, ".live-board")
     page.execute_script("arguments[0].focus()", board)
     keys = webdriver.ActionChains(page)
     keys.send_keys(Keys.ARROW_UP * 5, " ").key_down(Keys.SHIFT).send_keys(Keys.ARROW_LEFT * 6).key_up(
@@ -474,11 +474,11 @@ def test_a_picture_is_loaded_cut_inverted_and_made_grey(page, fashion_mnist, tmp
     photo.save(tmp_path / "bota.png")
     page.find_element(CSS, "input[type=file]").send_keys(str(tmp_path / "bota.png"))
     wait(page, lambda _: verdict(page).startswith("La red ve: Bota"))
-    image = shown(page, page.find_element(CSS, ".lab-lienzo")) / 255
+    image = shown(page, page.find_element(CSS, ".live-board")) / 255
     assert np.abs(image - fashion_mnist.test[[position]].pixels.squeeze().numpy()).mean() < 0.1
     (tmp_path / "texto.png").write_text("no es una imagen")
     page.find_element(CSS, "input[type=file]").send_keys(str(tmp_path / "texto.png"))
-    wait(page, lambda _: "no es una imagen" in page.find_element(CSS, ".lab-aviso").text)
+    wait(page, lambda _: "no es una imagen" in page.find_element(CSS, ".live-notice").text)
 
 
 @in_browser
@@ -523,7 +523,7 @@ def test_each_active_neuron_has_a_control_the_most_varied_first(page, fashion_mn
     positions = page.execute_script("return laboratorioDatos.posiciones")
     codes = model_of(FIRST.autoencoder).encoder(fashion_mnist.test[positions].pixels)
     order = [int(neuron) for neuron in codes.var(0).argsort(descending=True) if codes[:, neuron].max() > 0]
-    controls = place.find_elements(CSS, "label.lab-control")
+    controls = place.find_elements(CSS, "label.live-control")
     assert [int(control.text.split()[1]) for control in controls] == order
 
     before = state(page)
@@ -563,16 +563,16 @@ def test_a_walk_goes_from_one_garment_to_another(page, fashion_mnist):
 @in_browser
 def test_the_map_shows_garments_takes_them_and_decodes_its_ground(page):
     place = part(page, "mapa")
-    points = place.find_elements(CSS, ".lab-punto")
+    points = place.find_elements(CSS, ".live-point")
     assert len(points) == 100
-    said = place.find_element(CSS, ".lab-con-mapa .lab-titulo")
+    said = place.find_element(CSS, ".live-with-map .live-note")
     webdriver.ActionChains(page).move_to_element(points[12]).perform()
     assert re.match(r"\w+.* \d+: la prenda y su reconstrucción", said.text)
     page.execute_script("arguments[0].click()", points[12])
     drawn(page)
     assert state(page)["garment"] == 12
 
-    ground = place.find_element(CSS, ".lab-mapa")
+    ground = place.find_element(CSS, ".live-map")
     box = ground.rect
     before = shown(page, picture(place, "Lo que el decodificador"))
     corner = (int(box["width"] / 2) - 8, int(box["height"] / 2) - 8)
@@ -588,7 +588,7 @@ def test_the_map_shows_garments_takes_them_and_decodes_its_ground(page):
     for key in (Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ARROW_UP, Keys.ARROW_DOWN):
         page.switch_to.active_element.send_keys(key)
     focused = points.index(page.switch_to.active_element)
-    assert place.find_elements(CSS, '.lab-punto[tabindex="0"]') == [points[focused]]
+    assert place.find_elements(CSS, '.live-point[tabindex="0"]') == [points[focused]]
     page.switch_to.active_element.send_keys(Keys.ENTER)
     drawn(page)
     assert state(page)["garment"] == focused
@@ -605,7 +605,7 @@ def test_the_inverse_of_the_map_gives_back_a_code_that_lies_in_it(page, fashion_
         [
             float(value.strip("%"))
             for value in page.execute_script(
-                f"return [...document.querySelectorAll('.lab-punto')].map((point) => point.style.{side})"
+                f"return [...document.querySelectorAll('.live-point')].map((point) => point.style.{side})"
             )
         ]
         for side in ("left", "bottom")
@@ -702,7 +702,7 @@ def choice_of_network(browser) -> Select:
 def test_a_network_is_chosen(page, network):
     choice_of_network(page).select_by_value(network.name)
     place = part(page, "taller")
-    wait(page, lambda _: len(place.find_elements(CSS, ".lab-codigo span")) == network.autoencoder.n)
+    wait(page, lambda _: len(place.find_elements(CSS, ".live-code span")) == network.autoencoder.n)
     wait(page, lambda _: state(page)["network"] == network.name)
     drawn(page)
     assert ("solo reconstruye" in verdict(page)) == (network.classifier is None)
@@ -761,7 +761,7 @@ def test_a_network_that_fails_to_come_leaves_the_one_chosen_after_it(page, book,
     with prepared(page, HOLD):
         page.get("about:blank")
         page.get(f"{(book / PAGE).as_uri()}#red={NETWORKS[1].name}")
-        wait(page, lambda _: page.find_elements(CSS, ".lab-taller"))
+        wait(page, lambda _: page.find_elements(CSS, ".live-workshop"))
         choice_of_network(page).select_by_value(NETWORKS[2].name)
         for fails in (fails_first, not fails_first):
             arrives(page, NETWORKS[1] if fails else NETWORKS[2], fails=fails)
@@ -789,7 +789,7 @@ def test_an_address_that_is_pasted_into_the_open_page_does_the_same(page):
     page.execute_script(HOLD)
     page.execute_script("location.hash = arguments[0]", fragment)
     wait(page, lambda _: page.execute_script("return held.length"))
-    part(page, "taller").find_elements(CSS, ".lab-prenda")[0].click()
+    part(page, "taller").find_elements(CSS, ".live-garment")[0].click()
     arrives(page, NETWORKS[1])
     after = state(page)
     assert (after["network"], after["garment"], after["code"]) == (NETWORKS[1].name, 20, None)
@@ -799,7 +799,7 @@ def test_an_address_that_is_pasted_into_the_open_page_does_the_same(page):
 def test_an_address_keeps_what_was_done(page, book):
     draw(page, BOOT)
     place = part(page, "codigo")
-    slide(page, place.find_elements(CSS, "label.lab-control input")[0], 3)
+    slide(page, place.find_elements(CSS, "label.live-control input")[0], 3)
     slide(page, part(page, "camino").find_element(By.TAG_NAME, "input"), 0.3)
     slide(page, part(page, "tapar").find_elements(CSS, "input[type=range]")[0], 5)
     wait(page, lambda _: "paso=0.3" in page.current_url and "tapa=5" in page.current_url)
@@ -815,9 +815,9 @@ def test_an_address_keeps_what_was_done(page, book):
 def test_the_python_that_is_copied_computes_the_same(page, tmp_path, drawing):
     if drawing:
         draw(page, BOOT)
-        slide(page, part(page, "codigo").find_elements(CSS, "label.lab-control input")[0], 3)
+        slide(page, part(page, "codigo").find_elements(CSS, "label.live-control input")[0], 3)
     press(page, part(page, "guardar"), "Copiar el Python")
-    wait(page, lambda _: page.find_element(CSS, ".lab-aviso").text == "Python copiado.")
+    wait(page, lambda _: page.find_element(CSS, ".live-notice").text == "Python copiado.")
     page.execute_script(
         "document.body.prepend(Object.assign(document.createElement('textarea'), {id: 'pasted'}))"
     )
@@ -836,7 +836,7 @@ def test_the_python_that_is_copied_computes_the_same(page, tmp_path, drawing):
 
 def notice(browser) -> str:
     """What the page says at its lower edge, if anything."""
-    return browser.find_element(CSS, ".lab-aviso").text
+    return browser.find_element(CSS, ".live-notice").text
 
 
 @in_browser
@@ -928,7 +928,7 @@ def test_what_is_out_of_sight_is_drawn_one_part_at_a_time_when_there_is_nothing_
         page.execute_script("idle.shift()()")
         before, left = left, blank(page)
         assert len(before) - len(left) <= 1
-    assert part(page, "mapa").find_elements(CSS, ".lab-punto[style*=left]"), "with the codes of all images"
+    assert part(page, "mapa").find_elements(CSS, ".live-point[style*=left]"), "with the codes of all images"
 
 
 @in_browser
@@ -956,7 +956,7 @@ def test_on_paper_every_part_is_as_it_is_now(page, script):
         page.get(address)
     wait(page, lambda _: "%" in verdict(page))
     if UNREADY not in script:
-        wait(page, lambda _: page.find_elements(CSS, ".lab-muda"))
+        wait(page, lambda _: page.find_elements(CSS, ".live-mute"))
     draw(page, BOOT)
     assert "mapa" in blank(page)
     paper = PdfReader(BytesIO(base64.b64decode(page.print_page())))
@@ -964,7 +964,7 @@ def test_on_paper_every_part_is_as_it_is_now(page, script):
     source = page.find_element(CSS, "[data-part=camino] canvas[aria-label=Desde]")
     board = page.find_element(CSS, "[data-part=taller] canvas[aria-label='Lo que ve la red']")
     assert (shown(page, source) == shown(page, board)).all()
-    assert len(page.find_elements(CSS, ".lab-punto[style*=left]")) == 100
+    assert len(page.find_elements(CSS, ".live-point[style*=left]")) == 100
     assert sum(len(sheet.images) for sheet in paper.pages) > 100, "the small garments too, which are grounds"
 
 
@@ -1003,7 +1003,7 @@ def test_everybody_can_use_it(page, width, theme):
     page.execute_script(
         "document.querySelectorAll('.laboratorio details').forEach((one) => (one.open = true))"
     )
-    wait(page, lambda _: page.find_elements(CSS, ".lab-redes canvas"))
+    wait(page, lambda _: page.find_elements(CSS, ".live-networks canvas"))
     drawn(page)
     assert page.execute_script(TOO_WIDE) == []
     assert barriers(page) == []
@@ -1018,7 +1018,7 @@ def test_every_control_has_a_name_and_is_reached_from_the_keyboard(page):
         for control in place.find_elements(CSS, "button, input, select, canvas[tabindex]"):
             assert control.accessible_name, control.get_attribute("outerHTML")
             # The points of the map are one stop, with arrows between them.
-            assert control.get_attribute("tabindex") != "-1" or "lab-punto" in control.get_attribute("class")
+            assert control.get_attribute("tabindex") != "-1" or "live-point" in control.get_attribute("class")
 
 
 @in_browser
@@ -1028,7 +1028,7 @@ def test_it_works_in_a_subfolder_of_a_host_and_asks_no_other(browser, book):
         look(browser, *LOOKS[0])
         opened(browser, f"{host}/{book.name}/{PAGE}")
         press(browser, part(browser, "comparar"), "Comparar")
-        wait(browser, lambda _: browser.find_elements(CSS, ".lab-redes canvas"))
+        wait(browser, lambda _: browser.find_elements(CSS, ".live-networks canvas"))
         asked = [
             address
             for address in sent(browser)
