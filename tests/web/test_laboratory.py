@@ -215,10 +215,10 @@ def picture(place, label: str):
 
 def state(browser) -> dict:
     return browser.execute_script(
-        "const {garment, code, step, patch, network, ...made} = laboratorio.estado;"
+        "const {garment, code, step, patch, network} = lab.state;"
         "const list = (values) => values && [...values];"
-        "return {garment, step, patch, network, code: list(code), own: list(made.codigoPropio),"
-        " output: list(made.reconstruccion), probabilities: list(made.probabilidades)}"
+        "return {garment, step, patch, network, code: list(code), own: list(lab.now?.own),"
+        " output: list(lab.now?.output), probabilities: list(lab.now?.probabilities)}"
     )
 
 
@@ -226,15 +226,15 @@ def as_text(values: torch.Tensor) -> str:
     return base64.b64encode(values.numpy().astype("<f4").tobytes()).decode()
 
 
-# Calls a function of the page on each row of a matrix, and gives the rows of what comes out.
+# Calls a function of the page's networks on each row of a matrix, and gives the rows of what comes out.
 CALL = """
     const [id, name, length, base64, options, done] = arguments;
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
     const all = new Float32Array(bytes.buffer);
-    laboratorio.elegir(id).then(() => {
+    Models.load(id).then((model) => {
         const rows = [];
         for (let from = 0; from < all.length; from += length) {
-            const made = laboratorio[name](all.slice(from, from + length), options ?? undefined);
+            const made = Models[name](model, all.slice(from, from + length), options ?? undefined);
             if (!(made instanceof Float32Array)) throw new Error("no Float32Array");
             rows.push(...made);
         }
@@ -266,16 +266,16 @@ def test_it_computes_what_the_networks_compute(page, network, images):
     autoencoder = model_of(network.autoencoder)
     codes = 5 * torch.rand(50, network.autoencoder.n, generator=torch.Generator().manual_seed(0))
     pairs = {
-        "codificar": (call(page, network, "codificar", x), autoencoder.encoder(x)),
-        "decodificar": (call(page, network, "decodificar", codes), autoencoder.decoder(codes).flatten(1)),
+        "encode": (call(page, network, "encode", x), autoencoder.encoder(x)),
+        "decode": (call(page, network, "decode", codes), autoencoder.decoder(codes).flatten(1)),
     }
     if network.classifier:
         classifier = model_of(network.classifier)
         scores = classifier(x)
-        pairs["clasificar"] = call(page, network, "clasificar", x), scores.softmax(1)
-        assert torch.equal(pairs["clasificar"][0].argmax(1), scores.argmax(1))
+        pairs["classify"] = call(page, network, "classify", x), scores.softmax(1)
+        assert torch.equal(pairs["classify"][0].argmax(1), scores.argmax(1))
         plain = classifier.head[0](classifier.encoder(x)).softmax(1)
-        pairs["sin ReLU"] = call(page, network, "clasificar", x, {"relu": False}), plain
+        pairs["sin ReLU"] = call(page, network, "classify", x, {"relu": False}), plain
     for name, (ours, theirs) in pairs.items():
         difference = (ours - theirs).abs().max().item()
         print(f"{network.name} {name}: {difference:.1e}")
@@ -298,26 +298,26 @@ def test_every_layer_shows_what_the_networks_compute(page, network, images):
             x = images[index : index + 1].pixels
             model(x)
             layers = page.execute_async_script(
-                "const [id, pixels, clasificador, done] = arguments;"
-                "laboratorio.elegir(id).then(() =>"
-                " done(laboratorio.capas(Float32Array.from(pixels), {clasificador})"
-                ".map((layer) => ({...layer, valores: [...layer.valores]}))));",
+                "const [id, pixels, ofClassifier, done] = arguments;"
+                "Models.load(id).then(({encoder, decoder, classifier}) =>"
+                " done(Models.trace(ofClassifier ? classifier : [...encoder, ...decoder], pixels)"
+                ".map(({layer, shape, values}) => ({name: layer.name, shape, values: [...values]}))));",
                 network.name,
                 x.flatten().tolist(),
                 of_classifier,
             )
             assert len(layers) == len([name for name in outputs if re.search(r"\.\d", name)])
             for layer in layers:
-                expected = outputs[layer["nombre"]]
-                assert layer["forma"] == list(expected.shape), layer["nombre"]
-                difference = (torch.tensor(layer["valores"]) - expected.flatten()).abs().max()
-                assert difference < 1e-4, layer["nombre"]
+                expected = outputs[layer["name"]]
+                assert layer["shape"] == list(expected.shape), layer["name"]
+                difference = (torch.tensor(layer["values"]) - expected.flatten()).abs().max()
+                assert difference < 1e-4, layer["name"]
 
 
 @in_browser
 def test_it_opens_with_a_garment_its_code_its_reconstruction_and_its_probabilities(page, fashion_mnist):
     place = part(page, "taller")
-    position = page.execute_script("return laboratorioDatos.posiciones[laboratorio.estado.garment]")
+    position = page.execute_script("return garmentData.positions[lab.state.garment]")
     x = fashion_mnist.test[[position]].pixels
     with torch.no_grad():
         output = model_of(FIRST.autoencoder)(x)
@@ -467,7 +467,7 @@ def test_a_drawing_is_made_from_the_keyboard(page):
 
 @in_browser
 def test_a_picture_is_loaded_cut_inverted_and_made_grey(page, fashion_mnist, tmp_path):
-    position = page.execute_script("return laboratorioDatos.posiciones[95]")  # a boot
+    position = page.execute_script("return garmentData.positions[95]")  # a boot
     boot = Image.fromarray(255 - fashion_mnist.test.images[position].numpy()).resize((280, 280))
     photo = Image.new("RGB", (600, 400), "white")
     photo.paste(boot.convert("RGB"), (200, 30))
@@ -506,7 +506,7 @@ def test_a_garment_is_seen_to_pass_and_dropout_draws_anew(page, fashion_mnist):
     # With nothing dropped, what dropout still does in training: it enlarges what it keeps.
     page.execute_script("Math.random = () => 0.5")
     press(page, place, "Con dropout")
-    position = page.execute_script("return laboratorioDatos.posiciones[laboratorio.estado.garment]")
+    position = page.execute_script("return garmentData.positions[lab.state.garment]")
     x = y = fashion_mnist.test[[position]].pixels
     model = model_of(FIRST.autoencoder)
     for layer in [*model.encoder, *model.decoder]:
@@ -520,7 +520,7 @@ def test_a_garment_is_seen_to_pass_and_dropout_draws_anew(page, fashion_mnist):
 @torch.no_grad()
 def test_each_active_neuron_has_a_control_the_most_varied_first(page, fashion_mnist):
     place = part(page, "codigo")
-    positions = page.execute_script("return laboratorioDatos.posiciones")
+    positions = page.execute_script("return garmentData.positions")
     codes = model_of(FIRST.autoencoder).encoder(fashion_mnist.test[positions].pixels)
     order = [int(neuron) for neuron in codes.var(0).argsort(descending=True) if codes[:, neuron].max() > 0]
     controls = place.find_elements(CSS, "label.live-control")
@@ -548,7 +548,7 @@ def test_each_active_neuron_has_a_control_the_most_varied_first(page, fashion_mn
 def test_a_walk_goes_from_one_garment_to_another(page, fashion_mnist):
     place = part(page, "camino")
     Select(place.find_element(By.TAG_NAME, "select")).select_by_visible_text("Zapatilla 3")
-    positions = page.execute_script("return [25, 72].map((index) => laboratorioDatos.posiciones[index])")
+    positions = page.execute_script("return [25, 72].map((index) => garmentData.positions[index])")
     x = fashion_mnist.test[positions].pixels
     model = model_of(FIRST.autoencoder)
     ends = model.encoder(x)
@@ -599,7 +599,7 @@ def test_the_map_shows_garments_takes_them_and_decodes_its_ground(page):
 def test_the_inverse_of_the_map_gives_back_a_code_that_lies_in_it(page, fashion_mnist):
     """The directions are those of PCA: they keep as much of the variance as any two can."""
     part(page, "mapa")
-    positions = page.execute_script("return laboratorioDatos.posiciones")
+    positions = page.execute_script("return garmentData.positions")
     codes = model_of(FIRST.autoencoder).encoder(fashion_mnist.test[positions].pixels).double()
     lefts, bottoms = (
         [
@@ -619,7 +619,7 @@ def test_the_inverse_of_the_map_gives_back_a_code_that_lies_in_it(page, fashion_
 @torch.no_grad()
 def test_a_part_is_covered_and_what_counts_is_found(page, fashion_mnist):
     place = part(page, "tapar")
-    position = page.execute_script("return laboratorioDatos.posiciones[laboratorio.estado.garment]")
+    position = page.execute_script("return garmentData.positions[lab.state.garment]")
     x = fashion_mnist.test[[position]].pixels
     row, column, size = place.find_elements(CSS, "input[type=range]")
     for control, value in ((row, 20), (column, 10), (size, 9)):
@@ -662,7 +662,7 @@ def test_what_is_lost_is_what_chapter_8_says(page):
     assert re.search(r"columnas 25 a 27: 0: nada. De las demás: 0\.\d+", place.text)
     assert shown(page, picture(place, "La prenda"))[26:].any()
     if mended := [network for network in NETWORKS if network.mended]:
-        page.execute_async_script("laboratorio.elegir(arguments[0]).then(arguments[1])", mended[0].name)
+        page.execute_async_script("lab.choose(arguments[0]).then(arguments[1])", mended[0].name)
         place = part(page, "perder")
         press(page, place, "Cambiar")
         assert "nada" not in place.text
@@ -675,7 +675,7 @@ def test_networks_are_compared_on_one_garment(page, fashion_mnist):
     press(page, place, "Comparar")
     wait(page, lambda _: len(place.find_elements(By.TAG_NAME, "figcaption")) == len(NETWORKS) + 1)
     wait(page, lambda _: place.text.count("ECM") == len(NETWORKS))
-    position = page.execute_script("return laboratorioDatos.posiciones[laboratorio.estado.garment]")
+    position = page.execute_script("return garmentData.positions[lab.state.garment]")
     x = fashion_mnist.test[[position]].pixels
     for caption, network in zip(place.find_elements(By.TAG_NAME, "figcaption")[1:], NETWORKS):
         error = evaluation.autoencoder_metrics(model_of(network.autoencoder), fashion_mnist.test[[position]])
@@ -723,7 +723,7 @@ HOLD = """
     window.held = [];
     window.append = Element.prototype.append;
     Element.prototype.append = function (...nodes) {
-        if (nodes[0]?.src?.includes("/laboratorio/")) held.push(nodes[0]);
+        if (/data\/(articulo|corregida)-/.test(nodes[0]?.src)) held.push(nodes[0]);
         else append.call(this, ...nodes);
     };
 """
@@ -823,7 +823,7 @@ def test_the_python_that_is_copied_computes_the_same(page, tmp_path, drawing):
     )
     page.find_element(By.ID, "pasted").send_keys(Keys.CONTROL, "v")
     code = page.find_element(By.ID, "pasted").get_property("value")
-    assert code == page.execute_script("return laboratorio.python()")
+    assert code == part(page, "guardar").find_element(CSS, "pre").get_property("textContent")
     made = "[codigo[0].tolist(), reconstruccion.flatten().tolist(), probabilidades[0].tolist()]"
     code += f"\nimport json\nprint('\\n' + json.dumps({made}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
@@ -1001,20 +1001,20 @@ def test_everybody_can_use_it(page, width, theme):
     for name in ("capas", "codigo", "camino", "mapa", "tapar", "perder", "comparar", "guardar"):
         part(page, name)
     page.execute_script(
-        "document.querySelectorAll('.laboratorio details').forEach((one) => (one.open = true))"
+        "document.querySelectorAll('.live details').forEach((one) => (one.open = true))"
     )
     wait(page, lambda _: page.find_elements(CSS, ".live-networks canvas"))
     drawn(page)
     assert page.execute_script(TOO_WIDE) == []
     assert barriers(page) == []
-    sliders = page.find_elements(CSS, ".laboratorio input[type=range]")
+    sliders = page.find_elements(CSS, ".live input[type=range]")
     assert len(sliders) > 10 and min(slider.rect["height"] for slider in sliders) >= 24
     assert english(BeautifulSoup(page.page_source, "html.parser")) == []
 
 
 @in_browser
 def test_every_control_has_a_name_and_is_reached_from_the_keyboard(page):
-    for place in page.find_elements(CSS, ".laboratorio"):
+    for place in page.find_elements(CSS, ".live"):
         for control in place.find_elements(CSS, "button, input, select, canvas[tabindex]"):
             assert control.accessible_name, control.get_attribute("outerHTML")
             # The points of the map are one stop, with arrows between them.
@@ -1052,10 +1052,12 @@ def test_without_javascript_it_says_so_and_shows_figures(browser, book):
 @in_browser
 def test_only_this_page_has_its_scripts_and_they_are_light(book):
     pages = {page: page.read_text(encoding="utf-8") for page in book.rglob("*.html")}
-    assert [page for page, text in pages.items() if "laboratorio/red.js" in text] == [book / PAGE]
-    scripts = re.findall(r'src="\.\./(_static/laboratorio/[^"?]+)', pages[book / PAGE])
-    assert [Path(script).stem for script in scripts] == ["red", "datos", "laboratorio", FIRST.name]
-    sizes = [len(gzip.compress((book / script).read_bytes())) for script in scripts]
+    assert [page for page, text in pages.items() if "live/" in text] == [book / PAGE]
+    places = BeautifulSoup(pages[book / PAGE], "html.parser").select(".live")
+    scripts = {script.split("?")[0] for place in places for script in place["data-scripts"].split()}
+    assert {"data/garments.js", "network.js", "lab.js", "parts/taller.js"} <= scripts
+    loaded = ["live.js", "live.css", *scripts, f"data/{FIRST.name}.js"]
+    sizes = [len(gzip.compress((book / "_static" / "live" / file).read_bytes())) for file in loaded]
     assert sum(sizes) < 1.5e6
 
 

@@ -55,7 +55,7 @@ const live = (() => {
   /** @param {Place} place */
   function settle(place) {
     const still = place.box.querySelector("figure > :first-child") ?? place.box.children[0];
-    const element = document.createElement("div");
+    const element = Object.assign(document.createElement("div"), { className: "live-part" });
     element.style.cssText = still.querySelector("img")?.style.cssText ?? "";
     place.draw = mounts[place.part](element, context) ?? (() => {});
     still.replaceWith(element);
