@@ -64,8 +64,8 @@ def book(tmp_path_factory) -> Path:
     return project / "book" / "_build" / "html"
 
 
-def build(project: Path, repository: str | None) -> Path:
-    """The book's HTML, built without a warning from a copy of the project that has this address."""
+def build(project: Path, repository: str | None, change: Callable[[Path], None] = lambda _: None) -> Path:
+    """The book's HTML, built without a warning from a changed copy of the project that has this address."""
     for name in ("book", "notebooks", "src"):
         ignored = shutil.ignore_patterns("_build", "*.egg-info")
         shutil.copytree(PROJECT / name, project / name, symlinks=True, ignore=ignored, dirs_exist_ok=True)
@@ -77,6 +77,7 @@ def build(project: Path, repository: str | None) -> Path:
     if repository:
         citation["repository-code"] = repository
     (project / "CITATION.cff").write_text(yaml.safe_dump(citation, allow_unicode=True), encoding="utf-8")
+    change(project)
     command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-n", "-W", "--keep-going"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
@@ -84,7 +85,7 @@ def build(project: Path, repository: str | None) -> Path:
 
 
 @pytest.fixture(scope="session")
-def build_book() -> Callable[[Path, str | None], Path]:
+def build_book() -> Callable[..., Path]:
     return build
 
 
