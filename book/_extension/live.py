@@ -4,9 +4,10 @@
     {numref}`fig-laboratorio-codigo` shows the same.
     ```
 
-The script of this part is `_assets/live/parts/codigo.js`. What is in the directive is shown on paper, without
-JavaScript and until the part is there. A script names those that it needs in a line of its own, `// needs: …`:
-a page loads these, when the part comes near, and no others. The extension `laboratory` writes those in `data/`.
+The script of this part is `_assets/live/parts/codigo.js`. What is in the directive is shown on paper,
+without JavaScript and until the part is there. A script names those that it needs in a line of its own,
+`// needs: …`: a page loads these, when the part comes near, and no others. The extension `laboratory` writes
+those in `data/`.
 """
 
 import hashlib

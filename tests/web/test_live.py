@@ -1,4 +1,4 @@
-"""A live part takes one file and one directive, on any page: in Chromium, on chapter 3 of a copy of the book."""
+"""A live part is one file and one directive, on any page: in Chromium, on chapter 3 of a copy of the book."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -58,6 +58,10 @@ def text(pdf) -> str:
     return "\n".join(page.extract_text() for page in pdf.pages)
 
 
+def test_in_place_of_a_live_part_is_what_stands_in_for_it(text):
+    assert re.search(r"En papel o sin JavaScript: la Figura \d+\.", " ".join(text.split()))
+
+
 @pytest.fixture(scope="module")
 def html(built) -> dict[str, BeautifulSoup]:
     """The pages of the book, by their path."""

@@ -47,8 +47,9 @@ const live = (() => {
 
   /** @param {Place} place */
   function bring(place) {
-    place.coming ??= Promise.all(place.scripts.map(script)).then(() => settle(place));
-    return place.coming.catch(console.error);
+    place.coming ??= Promise.all(place.scripts.map(script))
+      .then(() => settle(place))
+      .catch(console.error);
   }
 
   // A figure keeps its number and its caption: the part is where the picture was, and as large.

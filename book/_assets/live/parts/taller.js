@@ -60,7 +60,7 @@ live.part("taller", (element, { lab, say }) => {
   const pieces = Array.from({ length: 10 }, (_, i) => button("", take(i), { class: "live-garment" }));
 
   // What comes later finds its place kept.
-  const hint = note(labelled());
+  const hint = note(state.garment === null ? "\u00a0" : labelled());
   const error = el("span", {}, "\u00a0");
   const codeTitle = note("\u00a0");
   const verdict = el("p", { class: "live-verdict" }, "Cargando la red…");
