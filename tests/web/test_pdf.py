@@ -58,10 +58,6 @@ def text(pdf) -> str:
     return "\n".join(page.extract_text() for page in pdf.pages)
 
 
-def test_in_place_of_a_live_part_is_what_stands_in_for_it(text):
-    assert re.search(r"En papel o sin JavaScript: la Figura \d+\.", " ".join(text.split()))
-
-
 @pytest.fixture(scope="module")
 def html(built) -> dict[str, BeautifulSoup]:
     """The pages of the book, by their path."""
@@ -81,6 +77,10 @@ def chapters(html) -> list[str]:
 def letters(text: str) -> str:
     """What is said, whatever the lines, the hyphenation and the kind of letters."""
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text))
+
+
+def test_in_place_of_a_live_part_is_what_stands_in_for_it(text):
+    assert re.search(r"En papel o sin JavaScript: la Figura \d+\.", " ".join(text.split()))
 
 
 def test_it_is_a_book_on_a4_with_its_title_author_and_language(pdf):
