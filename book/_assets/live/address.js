@@ -8,7 +8,10 @@ const Address = (() => {
 
   /** @param {Uint8Array} bytes */
   const encoded = (bytes) =>
-    btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+    btoa(String.fromCharCode(...bytes))
+      .replace(/\+/g, "-")
+      .replace(/\//g, "_")
+      .replace(/=+$/, "");
 
   // Nothing if it is not base64.
   function decoded(text) {

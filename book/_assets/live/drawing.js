@@ -61,7 +61,7 @@ const Drawing = (() => {
     const queue = [];
     for (let i = 0; i < SIDE; i++) queue.push(i, SIZE - 1 - i, i * SIDE, i * SIDE + SIDE - 1);
     while (queue.length) {
-      const at = queue.pop();
+      const at = /** @type {number} */ (queue.pop());
       if (outside[at] || bytes[at] > 90) continue;
       outside[at] = 1;
       const [row, column] = [Math.floor(at / SIDE), at % SIDE];

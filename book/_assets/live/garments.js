@@ -24,8 +24,8 @@ const Garments = (() => {
   function select(label, choose) {
     const groups = classes.map((name) => el("optgroup", { label: name }));
     labels.forEach((of, index) => groups[of].append(el("option", { value: index }, name(index))));
-    const made = el("select", { "aria-label": label, onchange: () => choose(Number(made.value)) }, ...groups);
-    return made;
+    const drop = el("select", { "aria-label": label, onchange: () => choose(Number(drop.value)) }, ...groups);
+    return drop;
   }
 
   // All of them in one picture, which is in a rule, read once, and not in a property, which each would read again.
@@ -34,8 +34,10 @@ const Garments = (() => {
     if (drawn) return;
     drawn = true;
     const sheet = Pictures.canvas("", 10 * SIDE, 10 * SIDE);
-    const place = (index) => [(index % 10) * SIDE, Math.floor(index / 10) * SIDE, SIDE, SIDE];
-    labels.forEach((_, index) => Pictures.paint(sheet, pixels(index), Pictures.GREY, place(index)));
+    labels.forEach((_, index) => {
+      const [left, top] = [(index % 10) * SIDE, Math.floor(index / 10) * SIDE];
+      Pictures.paint(sheet, pixels(index), Pictures.GREY, [left, top, SIDE, SIDE]);
+    });
     const rule = `.live-garment, .live-point { background-image: url(${sheet.toDataURL()}) !important; }`;
     document.head.append(el("style", {}, rule));
   }

@@ -62,6 +62,10 @@ const lab = (() => {
   // network, as it would not fit the one before.
   /** @type {{ code: Float32Array | null }} */
   let latest = { code: null };
+  /**
+   * @param {string} id
+   * @param {Float32Array | null} code
+   */
   async function choose(id, code = null) {
     const mine = (latest = { code });
     const [arrived] = await Promise.allSettled([Models.load(id)]);
@@ -84,6 +88,10 @@ const lab = (() => {
     set({ garment: index, bytes: Garments.bytes(index), drawing: null, code: null });
   }
 
+  /**
+   * @param {Uint8Array} bytes
+   * @param {Uint8Array | null} drawing
+   */
   function show(bytes, drawing = null) {
     latest.code = null;
     set({ garment: null, bytes: Uint8Array.from(bytes), drawing, code: null });
@@ -129,8 +137,9 @@ const lab = (() => {
   }
 
   function start() {
+    const inside = ({ target }) => target instanceof Element && target.closest(".live");
     for (const type of ["pointerdown", "keydown", "click", "input", "change"])
-      addEventListener(type, ({ target }) => (touched ||= Boolean(target?.closest?.(".live"))), true);
+      addEventListener(type, (event) => (touched ||= Boolean(inside(event))), true);
     addEventListener("hashchange", () => {
       if (location.hash.includes("=")) recall().catch((error) => say(error.message, true));
     });

@@ -47,8 +47,7 @@ const Network = (() => {
               const factor = weight.values[w];
               for (let row = 0, from = i * height * width; row < height; row++) {
                 let to = (o * rows + row * stride + dy) * columns + dx;
-                for (let column = 0; column < width; column++, to += stride)
-                  y.values[to] += factor * x.values[from++];
+                for (let column = 0; column < width; column++, to += stride) y.values[to] += factor * x.values[from++];
               }
             }
       return y;
@@ -85,8 +84,16 @@ const Network = (() => {
       return y;
     },
 
-    ReLU: (x) => tensor(x.shape, x.values.map((value) => Math.max(0, value))),
-    Sigmoid: (x) => tensor(x.shape, x.values.map((value) => 1 / (1 + Math.exp(-value)))),
+    ReLU: (x) =>
+      tensor(
+        x.shape,
+        x.values.map((value) => Math.max(0, value)),
+      ),
+    Sigmoid: (x) =>
+      tensor(
+        x.shape,
+        x.values.map((value) => 1 / (1 + Math.exp(-value))),
+      ),
     Flatten: (x) => tensor([x.values.length], x.values),
     Unflatten: (x, { shape }) => tensor(shape, x.values),
   };

@@ -16,7 +16,10 @@ live.part("capas", (element, { lab }) => {
     lab.refresh();
   };
   const stages = div("live-layers");
-  const on = button("Con dropout: otro sorteo", again(() => Math.random()));
+  const on = button(
+    "Con dropout: otro sorteo",
+    again(() => Math.random()),
+  );
   const off = button("Sin dropout", again(null), { disabled: true });
   const said = note("", { "aria-live": "polite" });
   element.append(div("live-buttons", on, off), said, stages);
@@ -91,9 +94,7 @@ live.part("capas", (element, { lab }) => {
     const error = (output) => Models.squaredError(output, pixels).toFixed(4);
     const [drop, plain] = [shown[shown.length - 1].values, Models.decode(model, own)];
     off.disabled = !random;
-    said.textContent = random
-      ? `Con dropout, el ECM de este sorteo es ${error(drop)}; sin él, ${error(plain)}.`
-      : "";
+    said.textContent = random ? `Con dropout, el ECM de este sorteo es ${error(drop)}; sin él, ${error(plain)}.` : "";
     stages.replaceChildren(...shown.map(stage));
   };
 });

@@ -18,7 +18,10 @@ live.part("guardar", (element, { lab, say }) => {
   element.append(div("live-buttons", ...buttons), el("details", {}, summary, el("pre", { tabindex: 0 }, code)));
 
   async function copy(text, said) {
-    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    const copied = await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    );
     const done = copied || copySelected(text);
     say(done ? said : "El navegador no deja copiar: el texto está a la vista más abajo.", true);
   }

@@ -36,7 +36,8 @@ live.part("mapa", (element, { lab }) => {
   /** @type {Model | null} */
   let built = null; // with its codes
   let limits = [];
-  const position = (place) => place.map((value, axis) => (value - limits[axis][0]) / (limits[axis][1] - limits[axis][0]));
+  const position = (place) =>
+    place.map((value, axis) => (value - limits[axis][0]) / (limits[axis][1] - limits[axis][0]));
 
   function point(index) {
     if (!built?.ready) return;

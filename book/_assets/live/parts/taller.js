@@ -138,7 +138,11 @@ live.part("taller", (element, { lab, say }) => {
     paint(board, state.drawing ? Garments.toPixels(state.drawing) : now.pixels);
     paint(input, now.pixels);
     paint(output, now.output);
-    paint(difference, now.output.map((value, i) => value - now.pixels[i]), SIGNED);
+    paint(
+      difference,
+      now.output.map((value, i) => value - now.pixels[i]),
+      SIGNED,
+    );
     error.textContent = `ECM ${now.error.toFixed(4)}`;
     showBars([now.probabilities]);
     verdict.textContent = now.probabilities ? `La red ve: ${lab.seen()}` : lab.seen();

@@ -20,7 +20,11 @@ live.part("tapar", (element, { lab }) => {
     size: control("Lado", "size", { min: 5, max: 11, step: 2 }),
   };
   const measure = button("Mapa de sensibilidad", sensitivity);
-  const left = Elements.el("div", {}, div("live-pictures", figure("Arrastre el parche", picture), figure("Sensibilidad", heat)));
+  const left = Elements.el(
+    "div",
+    {},
+    div("live-pictures", figure("Arrastre el parche", picture), figure("Sensibilidad", heat)),
+  );
   left.append(...Object.values(controls).map(({ row }) => row), div("live-buttons", measure), said);
   element.append(div("live-halves", left, table));
 
@@ -62,7 +66,11 @@ live.part("tapar", (element, { lab }) => {
         const hidden = covered(pixels, { row: 2 * row, column: 2 * column, size });
         drops[row * GRID + column] = probabilities[label] - (Models.classify(model, hidden)?.[label] ?? 0);
       }
-      Pictures.paint(heat, drops.map((drop) => Math.max(0, drop)), HEAT);
+      Pictures.paint(
+        heat,
+        drops.map((drop) => Math.max(0, drop)),
+        HEAT,
+      );
       await new Promise((resolve) => setTimeout(resolve));
       if (!same(of)) return; // another garment meanwhile
     }
