@@ -39,8 +39,8 @@ def add_part(project: Path) -> None:
     (project / "book" / "_assets" / "live" / "parts" / "prueba.js").write_text(PART)
     chapter = project / f"{CHAPTER}.ipynb"
     notebook = nbformat.read(chapter, as_version=4)
-    end = next(i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Procedencia"))
-    notebook.cells.insert(end, nbformat.v4.new_markdown_cell(PLACE))
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("## Procedencia", f"{PLACE}\n## Procedencia")
     nbformat.write(notebook, chapter)
 
 
@@ -67,10 +67,15 @@ def opened(browser, address: str) -> None:
     settled(browser)
 
 
+# Of those that wait until the text has been shown there is a copy that runs.
+SCRIPTS = """
+    const running = [...document.scripts].filter(({type}) => type != "text/later");
+    return running.map(({src}) => src.split("/live/")[1]?.split("?")[0]).filter(Boolean);
+"""
+
+
 def scripts(browser) -> list[str]:
-    return browser.execute_script(
-        "return [...document.scripts].map(({src}) => src.split('/live/')[1]?.split('?')[0]).filter(Boolean)"
-    )
+    return browser.execute_script(SCRIPTS)
 
 
 def scroll_to_part(browser) -> None:
