@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from lab_page import PAGE, opened
+from lab_page import PAGE, blank, opened, wait
 from selenium import webdriver
 from test_browser import LOOKS, chrome, look
 
@@ -23,5 +23,7 @@ def page(browser, book) -> webdriver.Chrome:
     look(browser, *LOOKS[0])
     browser.get_log("browser")
     opened(browser, (book / PAGE).as_uri())
+    # Until then what is above a part may grow and move it.
+    wait(browser, lambda _: blank(browser) == [])
     yield browser
     assert [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
