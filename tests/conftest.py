@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -57,17 +58,17 @@ def repository() -> str:
 @pytest.fixture(scope="session")
 def book(tmp_path_factory) -> Path:
     """The folder of the HTML book, built once for all workers, as it is before the project has an address."""
-    return built_once(tmp_path_factory, "book", None, ["html"])
+    return built_once(tmp_path_factory, "book", None, ("html",))
 
 
 @pytest.fixture(scope="session")
 def hosted(tmp_path_factory, repository) -> Path:
     """The folder of the HTML book of a project with this address; with the PDF, if this machine has TeX."""
-    builders = ["pdflatex", "html"] if shutil.which("xelatex") and shutil.which("latexmk") else ["html"]
+    builders = ("pdflatex", "html") if shutil.which("xelatex") and shutil.which("latexmk") else ("html",)
     return built_once(tmp_path_factory, "hosted", repository, builders)
 
 
-def built_once(tmp_path_factory, name: str, repository: str | None, builders: list[str]) -> Path:
+def built_once(tmp_path_factory, name: str, repository: str | None, builders: Sequence[str]) -> Path:
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # each worker has its own in there
@@ -79,8 +80,13 @@ def built_once(tmp_path_factory, name: str, repository: str | None, builders: li
     return project / "book" / "_build" / "html"
 
 
-def build(project: Path, repository: str | None, builders: list[str]) -> Path:
-    """The book's HTML, built without a warning from a copy of the project that has this address."""
+def build(
+    project: Path,
+    repository: str | None = None,
+    builders: Sequence[str] = ("html",),
+    change: Callable[[Path], None] = lambda _: None,
+) -> Path:
+    """The book's HTML, built without a warning from a changed copy of the project that has this address."""
     for name in ("book", "notebooks", "src"):
         ignored = shutil.ignore_patterns("_build", "*.egg-info")
         shutil.copytree(PROJECT / name, project / name, symlinks=True, ignore=ignored, dirs_exist_ok=True)
@@ -92,6 +98,7 @@ def build(project: Path, repository: str | None, builders: list[str]) -> Path:
     if repository:
         citation["repository-code"] = repository
     (project / "CITATION.cff").write_text(yaml.safe_dump(citation, allow_unicode=True), encoding="utf-8")
+    change(project)
     command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-n", "-W", "--keep-going"]
     for builder in builders:
         done = subprocess.run(
@@ -104,6 +111,11 @@ def build(project: Path, repository: str | None, builders: list[str]) -> Path:
         )
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return project / "book" / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def build_book() -> Callable[..., Path]:
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from moda.data import PROJECT
 sys.path.insert(0, str(PROJECT / "book" / "_extension"))
 
 import finish
+import live
 import pdf
 import publication
 import style
@@ -154,3 +155,31 @@ def test_a_pdf_of_other_pages_is_not_offered_and_its_copy_goes(change, app, late
     assert not app.config.html_context
     assert not app.config.html_extra_path
     assert not copy.exists()
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """The folder of scripts of which one needs others."""
+    scripts = {
+        "parts/codigo.js": "// @ts-check\n// needs: state.js bars.js\n",
+        "state.js": "// needs: elements.js data/garments.js\n",
+        "bars.js": "// needs: elements.js\n",
+        "elements.js": "",
+    }
+    for name, text in scripts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_each_script_comes_after_those_that_it_needs(parts):
+    expected = ["elements.js", "data/garments.js", "state.js", "bars.js", "parts/codigo.js"]
+    assert live.scripts("codigo", parts) == expected
+
+
+def test_an_unknown_part_or_need_is_an_error_that_names_it(parts):
+    with pytest.raises(ExtensionError, match=r"The live part 'otra' needs .*parts/otra\.js"):
+        live.scripts("otra", parts)
+    (parts / "bars.js").unlink()
+    with pytest.raises(ExtensionError, match=r"The script parts/codigo\.js needs .*bars\.js"):
+        live.scripts("codigo", parts)

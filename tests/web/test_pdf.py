@@ -64,6 +64,10 @@ def letters(text: str) -> str:
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text))
 
 
+def test_in_place_of_a_live_part_is_what_stands_in_for_it(text):
+    assert re.search(r"En papel o sin JavaScript: la Figura \d+\.", " ".join(text.split()))
+
+
 def test_it_is_a_book_on_a4_with_its_title_author_and_language(pdf):
     assert {tuple(round(side) for side in page.mediabox[2:]) for page in pdf.pages} == {(595, 842)}
     assert 25 <= len(pdf.pages) <= 160
