@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from docutils import nodes
 from filelock import FileLock, Timeout
 from sphinx.errors import ConfigError, ExtensionError
 
@@ -12,6 +13,7 @@ from moda.data import PROJECT
 
 sys.path.insert(0, str(PROJECT / "book" / "_extension"))
 
+import chapters
 import finish
 import live
 import pdf
@@ -75,6 +77,33 @@ def test_the_style_sheet_keeps_what_a_page_or_a_script_may_use():
     }
     for rule, kept in rules.items():
         assert style.lean(f"p{{}}{rule}", {"used", "tip-"}) == f"p{{}}{kept}"
+
+
+def test_the_time_to_read_is_that_of_what_is_in_sight():
+    def cell(code: str, **attributes):
+        source = nodes.container("", nodes.literal_block(code, code), nb_element="cell_code_source")
+        forms = {"text/html": nodes.paragraph("", "a b"), "image/png": nodes.image()}
+        shown = [nodes.container("", form, mime_type=name) for name, form in forms.items()]
+        bundle = nodes.container("", *shown, nb_element="mime_bundle")
+        return nodes.container("", source, bundle, nb_element="cell_code", **attributes)
+
+    prose = nodes.paragraph("", "cuatro palabras y nada")
+    exercises = nodes.section("", prose.deepcopy(), ids=["para-probar"])
+    folded = nodes.container("", prose.deepcopy(), design_component="dropdown")
+    word, line, picture = chapters.WORD, chapters.LINE, chapters.PICTURE
+    for parts, expected in (
+        ([prose, exercises, folded], 4 * word),
+        ([cell("a = 1\n\nb = 2")], 2 * line + picture),
+        ([prose.deepcopy(), cell("a = 1", hide_mode="input")], 4 * word + picture),
+    ):
+        section = nodes.section("", *parts, ids=["una"])
+        assert chapters.seconds(section) == pytest.approx(expected)
+
+
+def test_parameters_in_one_line_are_those_that_decide_a_result():
+    source = "n = 64  # N\nrate = 1e-3\nseeds = [0, 1, 2, 3, 4]\nns = [8, 16]\ndevice = 'auto'\ndask = None\n"
+    told = chapters.values(source).replace("\u00a0", " ")
+    assert told == "n = 64; rate = 0.001; seeds = [0, 1, …, 4]; ns = [8, 16]"
 
 
 def test_a_page_without_a_source_goes(app):
