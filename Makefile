@@ -39,7 +39,7 @@ endif
 ALONE := $(if $(shell command -v flock 2>/dev/null),exec 9>>Makefile; \
     flock --nonblock 9 || { echo "Another make is at work in this folder; waiting for it."; flock 9; };)
 
-.PHONY: help book lab pdf tex serve test quick numbers faults lint reproduce bench clean
+.PHONY: help book lab pdf tex serve test quick numbers faults lint scripts reproduce bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -90,10 +90,18 @@ numbers: $(READY) ## the tests that see numbers; with CPU=avx2 or CPU=sse as on 
 faults: $(READY) ## the tests on each seeded fault of tests/mutants, which they must catch; takes hours
 	$(BIN)/python tests/mutants/run.py
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) scripts ## ruff and mypy; where there is Node, the types and the format of the page's scripts too
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Without Node or the network it says so, and waits for neither: a job of its own does it in continuous integration.
+scripts:
+	@cd tests/web; if ! command -v npm >/dev/null; then said="there is no Node here"; \
+	elif test node_modules/.package-lock.json -nt package-lock.json || \
+	    npm ci --silent --fetch-retries=0 --fetch-timeout=20000; then npm run --silent check; exit; \
+	else said="npm cannot fetch what checks them"; fi; \
+	echo "The types and the format of book/_assets/live are not checked: $$said"
 
 CHOSEN := $(if $(CHAPTERS),--chapters $(CHAPTERS))
 NOTEBOOKS := $(wildcard $(foreach chapter,$(CHAPTERS),notebooks/$(chapter)-*.md notebooks/0$(chapter)-*.md))

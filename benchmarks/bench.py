@@ -164,7 +164,7 @@ def learning(device: str, quick: bool) -> str:
     deviations = [statistics.stdev(values) for values in reached.values()]
     verdict = "within" if abs(means[0] - means[1]) <= max(deviations) else "BEYOND"
     told = "; ".join(
-        f"{name} {mean:.4f} ± {deviation:.4f}" for name, mean, deviation in zip(reached, means, deviations)
+        f"{name} {mean:.4f} ({deviation:.4f})" for name, mean, deviation in zip(reached, means, deviations)
     )
     return (
         f"Validation ECM after {epochs} epochs of {images} images, mean and standard deviation of three "

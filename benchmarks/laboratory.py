@@ -18,14 +18,13 @@ PAGE = PROJECT / "book" / "_build" / "html" / "notebooks" / "laboratorio.html"
 # Milliseconds of each of 120 calls.
 PASSES = """
     const [id, done] = arguments;
-    laboratorio.elegir(id).then(() => {
-        const image = Red.bytes(laboratorioDatos.imagenes).subarray(0, 784);
-        const pixels = Float32Array.from(image, (value) => value / 255);
+    Models.load(id).then((model) => {
+        const pixels = Garments.pixels(0);
         const times = [];
         for (let i = 0; i < 120; i++) {
             const start = performance.now();
-            laboratorio.decodificar(laboratorio.codificar(pixels));
-            laboratorio.clasificar(pixels);
+            Models.decode(model, Models.encode(model, pixels));
+            Models.classify(model, pixels);
             times.push(performance.now() - start);
         }
         done(times);
@@ -80,10 +79,10 @@ def main() -> None:
             answers.append((answer - shown, answer))
         after, whole = statistics.median(answers)
         print(f"first answer: {after:.0f} ms after the page is shown, {whole:.0f} ms after it is asked for")
-        for network in browser.execute_script("return laboratorio.redes"):
+        for network in browser.execute_script("return networkData.map(({id}) => id)"):
             times = browser.execute_async_script(PASSES, network)[20:]
             print(f"{network}: encode, decode and classify in {statistics.median(times):.1f} ms")
-        browser.execute_async_script("laboratorio.elegir(laboratorio.redes[0]).then(arguments[0])")
+        browser.execute_async_script("lab.choose(networkData[0].id).then(arguments[0])")
         times = browser.execute_async_script(SLIDES)[20:]
         print(f"slider to picture: in the next frame, in {statistics.median(times):.1f} ms")
 

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -51,21 +51,42 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
+def repository() -> str:
+    return "https://github.com/Usuario/moda"
+
+
+@pytest.fixture(scope="session")
 def book(tmp_path_factory) -> Path:
     """The folder of the HTML book, built once for all workers, as it is before the project has an address."""
+    return built_once(tmp_path_factory, "book", None, ("html",))
+
+
+@pytest.fixture(scope="session")
+def hosted(tmp_path_factory, repository) -> Path:
+    """The folder of the HTML book of a project with this address; with the PDF, if this machine has TeX."""
+    builders = ("pdflatex", "html") if shutil.which("xelatex") and shutil.which("latexmk") else ("html",)
+    return built_once(tmp_path_factory, "hosted", repository, builders)
+
+
+def built_once(tmp_path_factory, name: str, repository: str | None, builders: Sequence[str]) -> Path:
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # each worker has its own in there
-    project, finished = folder / "book", folder / "book-finished"
-    with FileLock(folder / "book.lock"):
+    project, finished = folder / name, folder / f"{name}-finished"
+    with FileLock(folder / f"{name}.lock"):
         if not finished.exists():
-            build(project, None)
+            build(project, repository, builders)
             finished.touch()
     return project / "book" / "_build" / "html"
 
 
-def build(project: Path, repository: str | None) -> Path:
-    """The book's HTML, built without a warning from a copy of the project that has this address."""
+def build(
+    project: Path,
+    repository: str | None = None,
+    builders: Sequence[str] = ("html",),
+    change: Callable[[Path], None] = lambda _: None,
+) -> Path:
+    """The book's HTML, built without a warning from a changed copy of the project that has this address."""
     for name in ("book", "notebooks", "src"):
         ignored = shutil.ignore_patterns("_build", "*.egg-info")
         shutil.copytree(PROJECT / name, project / name, symlinks=True, ignore=ignored, dirs_exist_ok=True)
@@ -77,14 +98,23 @@ def build(project: Path, repository: str | None) -> Path:
     if repository:
         citation["repository-code"] = repository
     (project / "CITATION.cff").write_text(yaml.safe_dump(citation, allow_unicode=True), encoding="utf-8")
+    change(project)
     command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "-n", "-W", "--keep-going"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    for builder in builders:
+        done = subprocess.run(
+            [*command, "--builder", builder],
+            cwd=project,
+            env=os.environ | {"LATEXMKOPTS": "-silent -halt-on-error"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return project / "book" / "_build" / "html"
 
 
 @pytest.fixture(scope="session")
-def build_book() -> Callable[[Path, str | None], Path]:
+def build_book() -> Callable[..., Path]:
     return build
 
 

@@ -37,6 +37,8 @@ class Typeset(SphinxPostTransform):
         for cell in self.document.findall(nodes.container):
             if cell.get("hide_mode", "output") != "output":
                 cell.children = [part for part in cell if part["nb_element"] != "cell_code_source"]
+                if "parameters" in cell["cell_metadata"].get("tags", []):
+                    cell += nodes.paragraph("", cell["prompt_show"])
 
     def leave_out_notes_on_recipes(self):
         """Each page says below its runs what a recipe is; on paper the method's chapter is enough."""

@@ -93,13 +93,20 @@ def test_no_line_of_prose_begins_with_a_sign_that_myst_takes_for_something_else(
 
 @pytest.mark.parametrize("source", SOURCES, ids=names)
 def test_code_in_sight_fits_beside_the_side_bars(source):
-    hidden = {"hide-input", "parameters"}  # and parameters have a long comment each, which wraps
+    hidden = {"hide-input", "parameters", "remove-cell"}
     cells = code_of(source.with_suffix(".ipynb"))
     in_sight = [cell.source for cell in cells if not hidden & set(cell.metadata.get("tags", []))]
     assert [line for line in "\n".join(in_sight).splitlines() if len(line) > 78] == []
 
 
 CHAPTERS = [source for source in SOURCES if source.stem[:2].isdigit()]
+
+
+@pytest.mark.parametrize("source", CHAPTERS[:6], ids=names)
+def test_a_cell_that_draws_exports_no_numbers(source):
+    """A reader who opens the code of a figure finds what draws it, and no more."""
+    for cell in code_of(source.with_suffix(".ipynb")):
+        assert not ("plt.show()" in cell.source and "to_prose(" in cell.source), cell.source
 
 
 @pytest.mark.parametrize("source", CHAPTERS, ids=names)

@@ -22,7 +22,7 @@ def test_against_paper_gives_the_signed_difference_or_a_dash():
 
 
 def test_spread_is_the_mean_and_the_deviation_where_there_is_one():
-    assert tables.spread([1.0, 2.0, 3.0], ".1f") == "2.0\u00a0±\u00a01.0"
+    assert tables.spread([1.0, 2.0, 3.0], ".1f") == "2.0\u00a0(1.0)"
     assert tables.spread(pd.Series([2.0]), ".1f") == "2.0"
     assert tables.spread([], ".1f") == "—"
 

@@ -19,7 +19,9 @@ from moda import data
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
-IGNORED = shutil.ignore_patterns(".git", ".venv", "data", "_build", "local", "reproduced", "__pycache__")
+IGNORED = shutil.ignore_patterns(
+    ".git", ".venv", "data", "_build", "local", "reproduced", "__pycache__", "node_modules"
+)
 
 
 def mutants() -> list[dict[str, str]]:

@@ -45,15 +45,18 @@ def results() -> list[str]:
     """What "Results against the paper" says, as the runs say it."""
     c3, c6 = chapter(3), chapter(6)
     names = {64: "Exactitud (accuracy), N = 64", 128: "Exactitud, N = 128", 256: "Exactitud, N = 256"}
-    ecm = f"{c3.ecm_media:.4f} ± {c3.ecm_desvio:.4f}"
+    ecm = f"{c3.ecm_media:.4f} ({c3.ecm_desvio:.4f})"
+    entropy = f"{c6.entropia_64:.4f} ({c6.entropia_desvio_64:.4f})"
     whole = {n: f"{getattr(c6, f'completas_{n}')} of {c6.semillas}" for n in names}
     runs = (read(run, REFERENCE_FOLDER) for of_n in BASE.values() for run in of_n)
     lost = [100 * run.metrics["accuracy"] for run in runs if not run.complete]
-    accuracies = {n: plain(getattr(c6, f"exactitud_pm_{n}")) for n in names}
+    accuracies = {
+        n: f"{getattr(c6, f'exactitud_{n}'):.2f} ({getattr(c6, f'exactitud_desvio_{n}'):.2f})" for n in names
+    }
     return [
         f"{c6.semillas} runs each",
         f"ECM (mean squared error), N = 64 | {paper.ECM:.4f} | {ecm} | {c3.corridas} |",
-        f"cross entropy, N = 64 | {paper.CROSS_ENTROPY:.4f} | {plain(c6.entropia_pm_64)} | {whole[64]} |",
+        f"cross entropy, N = 64 | {paper.CROSS_ENTROPY:.4f} | {entropy} | {whole[64]} |",
         *(
             f"{name} | {100 * paper.ACCURACY[n]:.2f} % | {accuracies[n]} % | {whole[n]} |"
             for n, name in names.items()
@@ -68,7 +71,7 @@ def beyond() -> list[str]:
     c7, c8, c9, c10, c11, c12, c13, c14 = map(chapter, range(7, 15))
     few, *_, most = LABELS
     return [
-        "± is half of a 95 % interval",
+        "± is always half of a 95 % interval",
         f"batches of 64 ({c7.lotes_64:.0f} %) or the assignment's 100 ({c7.consigna_probabilidad:.0f} %)",
         f"by chance some {c7.tres_de_tres:.0f} %",
         # The rest is a square.

@@ -18,7 +18,7 @@ def path(tmp_path):
 
 def shown(path) -> str | None:
     progress = Progress({"a run": (path, 22)})
-    progress._look_at("a run")
+    progress.update("a run")
     return str(progress.lines["a run"]) if progress.lines else None
 
 
@@ -30,9 +30,9 @@ def test_line_of_a_run_comes_from_the_file_without_the_state(path, monkeypatch):
 
 def test_line_goes_when_the_run_is_finished(path):
     progress = Progress({"a run": (path, 22)})
-    progress._look_at("a run")
+    progress.update("a run")
     path.unlink()
-    progress._look_at("a run")
+    progress.update("a run")
     assert not progress.lines
 
 

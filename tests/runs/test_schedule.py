@@ -40,12 +40,8 @@ def few_images(monkeypatch, few):
 
 @pytest.fixture
 def no_training(monkeypatch):
-    """Once called, training in this process is an error."""
-
-    def fail(run, *_):
-        raise AssertionError(f"{run} was trained")
-
-    return lambda: monkeypatch.setattr(schedule, "_train", fail)
+    """Once called, training is an error."""
+    return lambda: monkeypatch.setenv("MODA_TRAIN", "never")
 
 
 def names(folder) -> set[str]:
@@ -119,7 +115,7 @@ def test_classifier_trains_its_autoencoder(folder, few, few_images):
 
 
 @pytest.mark.slow
-def test_processes_give_what_one_thread_gives(monkeypatch, tmp_path, no_training):
+def test_processes_give_what_one_thread_gives(monkeypatch, tmp_path):
     """With all training images, which are so many that the processes share them."""
     whole = data.load()
     few = FashionMNIST(whole.train, whole.validation[:200], whole.test[:200])
@@ -133,8 +129,9 @@ def test_processes_give_what_one_thread_gives(monkeypatch, tmp_path, no_training
     joblib.Parallel(2)(joblib.delayed(str)(i) for i in range(2))
     monkeypatch.setenv("MODA_RUNS", str(together))
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
-    no_training()
+    here = trainings(monkeypatch)
     results = obtain_all(SHARING, device="cpu")
+    assert here == []
     assert [result.run for result in results] == SHARING
     assert all(result.record["threads"] == 1 for result in results)
     assert_same(results[0], expected)
@@ -150,18 +147,21 @@ def test_processes_give_what_one_thread_gives(monkeypatch, tmp_path, no_training
 
 
 def test_shared_autoencoder_is_trained_once(folder, few_images, monkeypatch):
-    """Before the classifiers, which are trained at the same time; and no run twice."""
-    steps = []
-
-    def train_all(missing, device, dask):
-        steps.append(list(missing))
-        for run in missing:
-            schedule._train(run, device, data.load())
-
-    monkeypatch.setattr(schedule, "_train_all", train_all)
+    """Before the classifiers; and no run twice."""
+    trained = trainings(monkeypatch)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
     results = obtain_all([*SHARING, ENCODER, OTHER, SHARING[0]], device="cpu")
     assert [result.run for result in results] == [*SHARING, ENCODER, OTHER, SHARING[0]]
-    assert steps == [[ENCODER, OTHER], SHARING]
+    assert trained == [ENCODER, OTHER, *SHARING]
+
+
+def trainings(monkeypatch) -> list:
+    """Every run that this process begins to train from now on."""
+    begun = []
+    for name in ("train_autoencoder", "train_classifier"):
+        train = getattr(loop, name)
+        monkeypatch.setattr(loop, name, lambda run, *of, train=train: begun.append(run) or train(run, *of))
+    return begun
 
 
 def test_run_whose_weights_were_not_kept(folder, few_images, monkeypatch):
@@ -169,7 +169,7 @@ def test_run_whose_weights_were_not_kept(folder, few_images, monkeypatch):
     first = obtain(OTHER, device="cpu")
     (first.folder / "weights.safetensors").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(schedule, "_train", None)  # any training would be an error
+        patch.setenv("MODA_TRAIN", "never")
         assert obtain(OTHER, device="cpu", weights=False).metrics == first.metrics
         assert obtain_all([OTHER], device="cpu", weights=False)[0].metrics == first.metrics
     again = obtain(OTHER, device="cpu")
@@ -305,17 +305,12 @@ def test_what_a_killed_process_left_of_storing_is_cleared(folder, few_images):
     assert names(folder) == {folder_name(OTHER)}
 
 
-@pytest.mark.parametrize("training", ["allowed", "never"])
-def test_run_that_was_being_replaced_when_its_process_was_killed_is_there(
-    folder, few_images, no_training, monkeypatch, training
-):
+def test_run_that_was_being_replaced_when_its_process_was_killed_is_there(folder, few_images, no_training):
     """Between the renames of store.write_files: the old folder is aside, the new one not yet in its place."""
     result = obtain(OTHER, device="cpu")
     result.folder.rename(folder / f".{folder_name(OTHER)}.replaced")
     shutil.copytree(folder / f".{folder_name(OTHER)}.replaced", folder / f".{folder_name(OTHER)}.partial")
     no_training()
-    if training == "never":
-        monkeypatch.setenv("MODA_TRAIN", "never")
     assert_same(result, obtain(OTHER, device="cpu"))
 
 
@@ -325,7 +320,7 @@ def test_run_without_weights_that_was_being_replaced_is_not_lost_either(folder, 
     (result.folder / store.WEIGHTS).unlink()
     result.folder.rename(folder / f".{folder_name(OTHER)}.replaced")
     with monkeypatch.context() as patch:
-        patch.setattr(schedule, "_trained", lambda *_: 1 / 0)
+        patch.setattr(loop, "train_autoencoder", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             obtain(OTHER, device="cpu")
     assert names(folder) == {folder_name(OTHER)}
@@ -351,12 +346,10 @@ def test_what_a_gpu_s_record_says():
 
 
 def test_several_that_obtain_the_same_run_train_it_once(folder, few_images, monkeypatch):
-    trained = schedule._trained
-    times = []
-    monkeypatch.setattr(schedule, "_trained", lambda *of: times.append(1) or trained(*of))
+    trained = trainings(monkeypatch)
     with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(lambda _: obtain(OTHER, device="cpu"), range(3)))
-    assert len(times) == 1
+    assert trained == [OTHER]
     assert_same(results[0], results[2])
     assert names(folder) == {folder_name(OTHER)}
 

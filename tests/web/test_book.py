@@ -37,7 +37,7 @@ def test_the_contents_follow_the_order_of_the_paper(pages):
     links = [link["href"] for link in pages["portada"].select(".bd-sidebar-primary a.reference.internal")]
     names = [link.removesuffix(".html") for link in links if link != "#"]
     assert names == PAGES[1:]
-    assert names[2:8] == OF_PAPER
+    assert names[:8] == ["introduccion", *OF_PAPER, "metodo"]
 
 
 def linked(element) -> list[str]:
@@ -126,8 +126,10 @@ def test_every_image_says_what_it_shows(pages):
     assert all(len(image["alt"]) > 80 for image in images)
 
 
-def test_equations_1_to_3_are_in_the_method(pages):
-    assert [text(number)[:3] for number in pages["metodo"].select(".eqno")] == ["(1)", "(2)", "(3)"]
+def test_equations_1_to_3_are_the_papers(pages):
+    where = {"notebooks/01-conjunto-de-datos": ["(1)"], "metodo": ["(2)", "(3)"]}
+    for name, numbers in where.items():
+        assert [text(number)[:3] for number in pages[name].select(".eqno")] == numbers, name
 
 
 def test_one_page_judges_every_value_that_the_paper_reports(pages):
@@ -183,6 +185,25 @@ def test_every_notebook_page_shows_its_committed_outputs(pages):
             assert len(page.select("article img")) == images, name
 
 
+def test_a_chapter_s_parameters_are_folded_under_their_values(pages):
+    for name in OF_PAPER:
+        cell = pages[name].select_one(".tag_parameters")
+        shown = {text(span) for span in cell.select("summary span")}
+        assert len(shown) == 1 and cell.details.pre, name
+        assert re.match(r"Parámetros: .*\btrain_size = 50000", *shown), name
+        assert not re.search("device|dask|#", *shown), name
+
+
+def test_a_chapter_tells_its_number_and_how_long_it_takes(pages):
+    for number, name in enumerate(OF_PAPER, 1):
+        page = pages[name]
+        assert page.title.text.startswith(f"{number}. "), name
+        assert page.select_one(".onlyprint h1").text == page.title.text.split(" — ")[0]
+        minutes = re.search(r"Lectura: (\d+) minutos, sin los ejercicios", text(page.article))
+        words = sum(len(text(part).split()) for part in page.select("article p"))
+        assert 0.4 * words / 200 < int(minutes[1]) < 2 * words / 200, name
+
+
 def test_terms_are_in_order_and_have_an_english_name_and_a_definition(pages):
     terms = pages["terminos"].select("article dl dt")
     plain = [unicodedata.normalize("NFD", text(term)).encode("ascii", "ignore").lower() for term in terms]
@@ -215,7 +236,7 @@ def test_a_page_has_one_style_sheet_and_an_icon_is_in_its_font(pages, book):
     for name, page in pages.items():
         sheets = [link["href"].split("_static/")[1] for link in page.select("link[rel=stylesheet]")]
         assert sheets[0].startswith("libro.css?v="), name
-        assert len(sheets) == 1 or name == "notebooks/laboratorio", name
+        assert len(sheets) == 1 + bool(page.select(".live")), name
     style = (book / "_static" / "libro.css").read_text(encoding="utf-8")
     drawn: set[int] = set()
     for file in (book / "_static" / "iconos").glob("*.ttf"):

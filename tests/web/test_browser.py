@@ -222,7 +222,7 @@ def test_a_page_with_its_figures_is_light(visits):
     """Without what typesets formulas, and the networks of the laboratory, which test_laboratory.py weighs."""
     for where, visit in visits.items():
         sizes = (
-            size for address, size in visit.sent.items() if not re.search("/(mathjax|laboratorio)/", address)
+            size for address, size in visit.sent.items() if not re.search("/(mathjax|live/data)/", address)
         )
         assert sum(sizes) < 1.5e6, where
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from docutils import nodes
 from filelock import FileLock, Timeout
 from sphinx.errors import ConfigError, ExtensionError
 
@@ -12,7 +13,9 @@ from moda.data import PROJECT
 
 sys.path.insert(0, str(PROJECT / "book" / "_extension"))
 
+import chapters
 import finish
+import live
 import pdf
 import publication
 import style
@@ -74,6 +77,33 @@ def test_the_style_sheet_keeps_what_a_page_or_a_script_may_use():
     }
     for rule, kept in rules.items():
         assert style.lean(f"p{{}}{rule}", {"used", "tip-"}) == f"p{{}}{kept}"
+
+
+def test_the_time_to_read_is_that_of_what_is_in_sight():
+    def cell(code: str, **attributes):
+        source = nodes.container("", nodes.literal_block(code, code), nb_element="cell_code_source")
+        forms = {"text/html": nodes.paragraph("", "a b"), "image/png": nodes.image()}
+        shown = [nodes.container("", form, mime_type=name) for name, form in forms.items()]
+        bundle = nodes.container("", *shown, nb_element="mime_bundle")
+        return nodes.container("", source, bundle, nb_element="cell_code", **attributes)
+
+    prose = nodes.paragraph("", "cuatro palabras y nada")
+    exercises = nodes.section("", prose.deepcopy(), ids=["para-probar"])
+    folded = nodes.container("", prose.deepcopy(), design_component="dropdown")
+    word, line, picture = chapters.WORD, chapters.LINE, chapters.PICTURE
+    for parts, expected in (
+        ([prose, exercises, folded], 4 * word),
+        ([cell("a = 1\n\nb = 2")], 2 * line + picture),
+        ([prose.deepcopy(), cell("a = 1", hide_mode="input")], 4 * word + picture),
+    ):
+        section = nodes.section("", *parts, ids=["una"])
+        assert chapters.seconds(section) == pytest.approx(expected)
+
+
+def test_parameters_in_one_line_are_those_that_decide_a_result():
+    source = "n = 64  # N\nrate = 1e-3\nseeds = [0, 1, 2, 3, 4]\nns = [8, 16]\ndevice = 'auto'\ndask = None\n"
+    told = chapters.values(source).replace("\u00a0", " ")
+    assert told == "n = 64; rate = 0.001; seeds = [0, 1, …, 4]; ns = [8, 16]"
 
 
 def test_a_page_without_a_source_goes(app):
@@ -154,3 +184,31 @@ def test_a_pdf_of_other_pages_is_not_offered_and_its_copy_goes(change, app, late
     assert not app.config.html_context
     assert not app.config.html_extra_path
     assert not copy.exists()
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """The folder of scripts of which one needs others."""
+    scripts = {
+        "parts/codigo.js": "// @ts-check\n// needs: state.js bars.js\n",
+        "state.js": "// needs: elements.js data/garments.js\n",
+        "bars.js": "// needs: elements.js\n",
+        "elements.js": "",
+    }
+    for name, text in scripts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_each_script_comes_after_those_that_it_needs(parts):
+    expected = ["elements.js", "data/garments.js", "state.js", "bars.js", "parts/codigo.js"]
+    assert live.scripts("codigo", parts) == expected
+
+
+def test_an_unknown_part_or_need_is_an_error_that_names_it(parts):
+    with pytest.raises(ExtensionError, match=r"The live part 'otra' needs .*parts/otra\.js"):
+        live.scripts("otra", parts)
+    (parts / "bars.js").unlink()
+    with pytest.raises(ExtensionError, match=r"The script parts/codigo\.js needs .*bars\.js"):
+        live.scripts("codigo", parts)

@@ -1,10 +1,8 @@
 """The book on paper: one A4 PDF that says what the HTML says, with its numbers, and that the HTML offers."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -27,24 +25,11 @@ ENGLISH = re.compile(
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, needs) -> Path:
+def built(needs, hosted) -> Path:
     """The folder of a fresh build, of the PDF first and then of the HTML, with warnings as errors."""
     needs("xelatex")
     needs("latexmk")
-    out = tmp_path_factory.mktemp("book")
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", "book", "--path-output", out]
-    options = {"LATEXMKOPTS": "-silent -halt-on-error"}
-    for builder in ("pdflatex", "html"):
-        done = subprocess.run(
-            [*command, "--builder", builder, "-n", "-W", "--keep-going"],
-            cwd=PROJECT,
-            env=os.environ | options,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    return out / "_build"
+    return hosted.parent
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +64,10 @@ def letters(text: str) -> str:
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text))
 
 
+def test_in_place_of_a_live_part_is_what_stands_in_for_it(text):
+    assert re.search(r"En papel o sin JavaScript: la Figura \d+\.", " ".join(text.split()))
+
+
 def test_it_is_a_book_on_a4_with_its_title_author_and_language(pdf):
     assert {tuple(round(side) for side in page.mediabox[2:]) for page in pdf.pages} == {(595, 842)}
     assert 25 <= len(pdf.pages) <= 160
@@ -98,7 +87,7 @@ def test_it_begins_with_a_cover_and_the_contents(pdf, chapters):
 
 def test_bookmarks_lead_to_the_chapters(pdf, chapters):
     bookmarks = [item for item in pdf.outline if isinstance(item, Destination)]
-    assert [bookmark.title for bookmark in bookmarks] == chapters
+    assert [bookmark.title for bookmark in bookmarks] == [*chapters, "Soluciones"]
     for bookmark in bookmarks:
         page = pdf.pages[pdf.get_destination_page_number(bookmark)]
         assert letters(bookmark.title) in letters(page.extract_text())
@@ -147,6 +136,17 @@ def test_folded_code_is_left_out_and_the_rest_shown(text):
     for source in folded:
         beginning = letters(source)[:50]
         assert beginning in shown or beginning not in said, source
+
+
+def test_solutions_come_at_the_end(text, html):
+    said = letters(text)
+    chapter = said.rindex(letters("Soluciones 1. El conjunto de datos"))
+    for page in html.values():
+        for solution in page.select("details"):
+            if solution.summary.get_text(strip=True) == "Solución":
+                # Up to the first formula, which the page has as TeX.
+                beginning = letters(solution.select_one("p").get_text().split("\\(")[0])[:40]
+                assert said.rindex(beginning) > chapter, beginning
 
 
 def test_nothing_is_left_in_english(text):

@@ -28,7 +28,6 @@ from moda.runs import store
 pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
 CITATION = yaml.safe_load((PROJECT / "CITATION.cff").read_text(encoding="utf-8"))
-REPOSITORY = "https://github.com/Usuario/moda"
 ADDRESS = "https://usuario.github.io/moda/"
 
 
@@ -42,11 +41,6 @@ def pages_of(html: Path) -> dict[str, BeautifulSoup]:
     return {name: page for name, page in pages.items() if name not in ("search", "genindex")}
 
 
-@pytest.fixture(scope="module")
-def hosted(build_book, tmp_path_factory) -> Path:
-    return build_book(tmp_path_factory.mktemp("hosted"), REPOSITORY)
-
-
 def test_one_address_gives_every_page_its_own(hosted):
     for name, page in pages_of(hosted).items():
         address = ADDRESS if name in ("index", "portada") else f"{ADDRESS}{name}.html"
@@ -58,12 +52,12 @@ def test_one_address_gives_every_page_its_own(hosted):
         assert (hosted / properties["og:image"].removeprefix(ADDRESS)).is_file()
 
 
-def test_links_to_the_repository_lead_to_files_that_it_has(hosted):
+def test_links_to_the_repository_lead_to_files_that_it_has(hosted, repository):
     for name, page in pages_of(hosted).items():
         links = [link["href"] for link in page.select(".bd-header-article a[href^=https]")]
-        sources = [link.removeprefix(f"{REPOSITORY}/edit/main/") for link in links if "/edit/" in link]
+        sources = [link.removeprefix(f"{repository}/edit/main/") for link in links if "/edit/" in link]
         notebooks = [link.split("urlpath=lab/tree/")[1] for link in links if "mybinder.org" in link]
-        assert REPOSITORY in links
+        assert repository in links
         assert len(sources) == 1
         assert len(notebooks) == name.startswith("notebooks/")
         for path in sources + notebooks:
@@ -133,12 +127,12 @@ def test_pictures_are_drawn_with_the_network_of_the_reference(picture):
     assert drawn.text["Source"] == hashlib.sha256(weights).hexdigest()
 
 
-def test_the_cover_leads_to_the_code_and_to_binder_where_there_is_an_address(hosted, book):
+def test_the_cover_leads_to_the_code_and_to_binder_where_there_is_an_address(hosted, book, repository):
     def leads(html: Path) -> list[str]:
         return [link["href"] for link in pages_of(html)["portada"].select("article a[href^=https]")]
 
     binder = "https://mybinder.org/v2/gh/Usuario/moda/main?urlpath=lab/tree/notebooks"
-    assert (leads(hosted), leads(book)) == ([REPOSITORY, binder], [])
+    assert (leads(hosted), leads(book)) == ([repository, binder], [])
 
 
 def test_citation_is_the_packages(hosted):

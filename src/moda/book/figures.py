@@ -23,8 +23,8 @@ from moda import paper
 from moda.data import CLASSES, Images
 from moda.networks import Autoencoder, trace
 
-# Tol's vibrant scheme: apart for colour-blind readers too.
-TRAINING, VALIDATION, TEST, PAPER = "#CC3311", "#0077BB", "#009988", "#777777"
+# Tol's vibrant scheme: apart for colour-blind readers too. The grey is for small print on a dark page too.
+TRAINING, VALIDATION, TEST, PAPER = "#CC3311", "#0077BB", "#009988", "#595959"
 
 
 def use_style() -> None:
@@ -210,7 +210,7 @@ def _mark(axis: Axes, reported: float) -> None:
     axis.axhline(reported, color=PAPER, lw=1, zorder=1)
     place = {"xy": (0.02, reported), "xycoords": axis.get_yaxis_transform()}
     offset = {"xytext": (0, 3), "textcoords": "offset points"}
-    axis.annotate("Artículo (prueba)", **place, **offset, color=PAPER, size=10)
+    axis.annotate("Artículo (prueba)", **place, **offset, color=PAPER, size=11)
 
 
 def _curves(axis: Axes, history: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:

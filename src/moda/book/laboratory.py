@@ -47,7 +47,7 @@ def networks(runs: Iterable[Run]) -> list[Network]:
 
 
 def layers(model: Autoencoder | Classifier) -> list[dict[str, Any]]:
-    """The layers of a network in order, as book/_assets/laboratorio/red.js computes them.
+    """The layers of a network in order, as book/_assets/live/network.js computes them.
 
     Each has the `name` that its weights have in the state dict, the `type` and what else decides its output.
     """

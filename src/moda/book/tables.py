@@ -67,10 +67,10 @@ def estimate(values: Sequence[float], form: str) -> str:
 
 
 def spread(values: Sequence[float], form: str) -> str:
-    """The mean over runs ± their standard deviation; a single value has none, and no value is a dash."""
+    """The mean over runs (their standard deviation); a single value has none, and no value is a dash."""
     if len(values) == 0:
         return "—"
-    deviation = f"\u00a0±\u00a0{np.std(values, ddof=1):{form}}" if len(values) > 1 else ""
+    deviation = f"\u00a0({np.std(values, ddof=1):{form}})" if len(values) > 1 else ""
     return f"{np.mean(values):{form}}{deviation}"
 
 

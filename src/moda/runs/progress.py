@@ -42,12 +42,13 @@ class Progress:
     def _watch(self) -> None:
         while not self.over.wait(self.PERIOD):
             for name in self.runs:
-                self._look_at(name)
+                self.update(name)
             self.whole.refresh()
         for line in self.lines.values():
             line.close()
 
-    def _look_at(self, name: str) -> None:
+    def update(self, name: str) -> None:
+        """Look at how far a run is, and put it into its line."""
         path, epochs = self.runs[name]
         found = progress_of(path)
         if not found:  # not started, or finished

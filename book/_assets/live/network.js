@@ -1,12 +1,14 @@
-// The forward pass of the book's networks: each layer as PyTorch's module of that name computes it, in float32.
-// A tensor is {shape, values}: one image or code, without a dimension for the batch. The layers of a network come
-// from moda.book.laboratory.layers, its weights from the bytes of weights.safetensors.
+// @ts-check
+// The forward pass of the book's networks: each layer as PyTorch's module of that name computes it, in float32. The
+// layers of a network come from moda.book.laboratory.layers, its weights from the bytes of weights.safetensors.
 "use strict";
 
-globalThis.Red = (() => {
+const Network = (() => {
   const count = (shape) => shape.reduce((product, size) => product * size, 1);
+  /** @returns {Tensor} */
   const tensor = (shape, values = new Float32Array(count(shape))) => ({ shape, values });
 
+  /** @type {Record<string, (x: Tensor, layer: Layer) => Tensor>} */
   const LAYERS = {
     Conv2d(x, { weight, bias }) {
       const [inputs, height, width] = x.shape;
@@ -45,8 +47,7 @@ globalThis.Red = (() => {
               const factor = weight.values[w];
               for (let row = 0, from = i * height * width; row < height; row++) {
                 let to = (o * rows + row * stride + dy) * columns + dx;
-                for (let column = 0; column < width; column++, to += stride)
-                  y.values[to] += factor * x.values[from++];
+                for (let column = 0; column < width; column++, to += stride) y.values[to] += factor * x.values[from++];
               }
             }
       return y;
@@ -83,25 +84,42 @@ globalThis.Red = (() => {
       return y;
     },
 
-    ReLU: (x) => tensor(x.shape, x.values.map((value) => Math.max(0, value))),
-    Sigmoid: (x) => tensor(x.shape, x.values.map((value) => 1 / (1 + Math.exp(-value)))),
+    ReLU: (x) =>
+      tensor(
+        x.shape,
+        x.values.map((value) => Math.max(0, value)),
+      ),
+    Sigmoid: (x) =>
+      tensor(
+        x.shape,
+        x.values.map((value) => 1 / (1 + Math.exp(-value))),
+      ),
     Flatten: (x) => tensor([x.values.length], x.values),
     Unflatten: (x, { shape }) => tensor(shape, x.values),
-
-    // As in training if `random` is given, which returns numbers from 0 to 1; otherwise nothing is left out.
-    Dropout: (x, { p, random }) =>
-      random ? tensor(x.shape, x.values.map((value) => (random() < p ? 0 : value / (1 - p)))) : x,
   };
 
-  // `visit`, if given, is called with each layer and its output.
+  // As in training if `random` is given, which returns numbers from 0 to 1; otherwise nothing is left out.
+  function dropout(x, { p }, random) {
+    if (!random) return x;
+    const kept = x.values.map((value) => (random() < p ? 0 : value / (1 - p)));
+    return tensor(x.shape, kept);
+  }
+
+  /**
+   * `visit`, if given, is called with each layer and its output.
+   * @param {Layer[]} layers
+   * @param {Tensor} x
+   * @param {{ random?: (() => number) | null, visit?: (layer: Layer, output: Tensor) => void }} options
+   */
   function forward(layers, x, { random, visit } = {}) {
     for (const layer of layers) {
-      x = LAYERS[layer.type](x, random ? { ...layer, random } : layer);
+      x = layer.type === "Dropout" ? dropout(x, layer, random) : LAYERS[layer.type](x, layer);
       visit?.(layer, x);
     }
     return x;
   }
 
+  /** @param {Float32Array} scores */
   function softmax(scores) {
     const most = Math.max(...scores);
     const powers = scores.map((score) => Math.exp(score - most));
@@ -109,8 +127,14 @@ globalThis.Red = (() => {
     return powers.map((power) => power / sum);
   }
 
+  /**
+   * @param {string} base64
+   * @returns {Uint8Array}
+   */
   function bytes(base64) {
-    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+    // Which TypeScript does not know yet.
+    const quick = /** @type {any} */ (Uint8Array).fromBase64;
+    if (quick) return quick.call(Uint8Array, base64);
     const text = atob(base64);
     const array = new Uint8Array(text.length);
     for (let i = 0; i < text.length; i++) array[i] = text.charCodeAt(i);
@@ -118,6 +142,7 @@ globalThis.Red = (() => {
   }
 
   // A file of safetensors: the length of the header, the header in JSON, and the numbers.
+  /** @param {Uint8Array} file */
   function tensors(file) {
     const start = 8 + Number(new DataView(file.buffer).getBigUint64(0, true));
     const header = JSON.parse(new TextDecoder().decode(file.subarray(8, start)));
@@ -129,7 +154,12 @@ globalThis.Red = (() => {
     return Object.fromEntries(Object.entries(header).map(([name, entry]) => [name, read(entry)]));
   }
 
-  // The layers with their weights.
+  /**
+   * The layers with their weights.
+   * @param {Layer[]} layers
+   * @param {Uint8Array} file
+   * @returns {Layer[]}
+   */
   function equipped(layers, file) {
     const weights = tensors(file);
     return layers.map((layer) => ({
