@@ -349,7 +349,7 @@ def test_the_button_copies_the_code(site, browser):
 def test_folded_code_opens_and_closes(site, browser):
     look(browser, *LOOKS[0])
     browser.get(f"{site}/notebooks/02-autoencoder.html")
-    fold = browser.find_element(CSS, "article details")
+    fold = browser.find_element(CSS, "article .cell:not(.tag_parameters) details")
     prompt, code = fold.find_element(By.TAG_NAME, "summary"), fold.find_element(By.TAG_NAME, "pre")
     for name, shown in [("Mostrar", False), ("Ocultar", True), ("Mostrar", False)]:
         assert prompt.text == f"{name} el código"
