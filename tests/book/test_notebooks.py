@@ -592,7 +592,11 @@ def test_reruns_of_the_other_notebooks_train_and_finish(
     )
     rerun("08-pixeles-que-faltan", tmp_path / "08.ipynb", {**small, "n": 2, "epochs": 1, "other_seeds": 0})
     rerun("09-importa-n", tmp_path / "09.ipynb", {**few, "ns": "[5, 6]", "plain_ns": "[6, 7]", "epochs": 1})
-    rerun("10-sirve-preentrenar", tmp_path / "10.ipynb", {**few, "sizes": "[20, 40]", "epochs": 1, "n": 4})
+    rerun(
+        "10-sirve-preentrenar",
+        tmp_path / "10.ipynb",
+        {**few, "sizes": "[20, 40]", "new_blocks": 5, "epochs": 1, "n": 4},
+    )
     rerun("11-relu-y-dropout-en-la-salida", tmp_path / "11.ipynb", {**few, "epochs": 1})
     rerun("12-espacio-latente", tmp_path / "12.ipynb", {**short, "n": 2, "seed": 0, "other_seeds": 1})
     rerun(

@@ -84,9 +84,10 @@ def beyond() -> list[str]:
         f"{plain(c9.simple_64_128_validacion)} on the validation set",
         f"256 against 64, with the paper's, {plain(c9.articulo_64_256_prueba)} and "
         f"{plain(c9.articulo_64_256_validacion)}",
-        f"with {few} labels {plain(c10.ayuda_pocas)} points on the test set and "
-        f"{plain(c10.ayuda_pocas_validacion)} on the validation set",
-        f"with {most} {plain(c10.ayuda_muchas)} and {plain(c10.ayuda_muchas_validacion)}",
+        f"with {few}, in {c10.grupos_nuevos} groups of images added to decide it, "
+        f"{plain(c10.decide_prueba)} points on the test set and "
+        f"{plain(c10.decide_validacion)} on the validation set",
+        f"with {most}, {plain(c10.ayuda_muchas)} and {plain(c10.ayuda_muchas_validacion)}",
         f"{c11.perdidas} of {c11.corridas_del_articulo} networks lost a class;",
         f"plain scores lose none and reach {c11.exactitud_sin_nada:.2f} %",
         f"{c12.mudas_menos} to {c12.mudas_mas} of the {c12.neuronas} neurons are 0 for every test image",
@@ -126,7 +127,7 @@ def test_benchmark_writes_its_table_to_its_place(monkeypatch):
 def test_what_the_answers_say_in_words_holds():
     # "Plain scores lose none".
     assert all(read(run, REFERENCE_FOLDER).complete for run in repeated(range(10), **PLAIN))
-    # "Undecided", "no difference seen".
+    # "Undecided", "a little", "no difference seen".
     c7, c10 = chapter(7), chapter(10)
     assert c7.orden == "Entre los dos no se puede decidir"
-    assert c10.ayudas == "ninguna"
+    assert c10.decide == "preentrenar ayuda" and c10.ayudas == "ninguna"
