@@ -64,7 +64,7 @@ def test_the_cover_says_the_finding_with_the_numbers_of_the_chapters(pages):
     whole, every = map(int, complete.split(" de "))
     mean, deviation = accuracy.rstrip(")").split(" (")
     assert f"aciertan en promedio el {mean} % de las imágenes" in said
-    assert f"(desvío estándar entre semillas, {deviation})" in said
+    assert f"desvío estándar entre semillas, {deviation}" in said
     assert f"al {100 * paper.ACCURACY[64]:.2f} % del artículo" in said
     assert f"pero {every - whole} de {every} pierden clases enteras" in said
 
