@@ -107,6 +107,8 @@ def test_density_of_one_more_run_is_highest_at_the_mean_and_has_an_area_of_one()
     assert np.trapezoid(densities, places) == pytest.approx(1, abs=1e-3)
     outside = abs(places - runs.mean()) > prediction.margin(len(runs))
     assert np.trapezoid(np.where(outside, densities, 0), places) == pytest.approx(0.05, abs=2e-3)
+    # As if the mean were known, the same values are less spread.
+    assert prediction.density(runs, runs.mean(), widened=False) > densities.max()
     assert math.isnan(prediction.density(runs[:0], 1.0))
     assert math.isnan(Prediction([runs[:1]]).density(runs[:1], 1.0))
 

@@ -71,11 +71,14 @@ class Prediction:
             return 0
         return stats.t.ppf(0.975, self.freedom) * self.deviation * (1 + 1 / runs) ** 0.5
 
-    def density(self, values: pd.Series, value: float) -> float:
-        """The density at `value` of one more run beside these; NaN if there are none, or no deviation."""
+    def density(self, values: pd.Series, value: float, widened: bool = True) -> float:
+        """The density at `value` of one more run beside these; NaN if there are none, or no deviation.
+
+        Without being `widened`, as if the mean of the runs were that of all.
+        """
         if not len(values) or not self.deviation > 0:
             return math.nan
-        scale = self.deviation * (1 + 1 / len(values)) ** 0.5
+        scale = self.deviation * (1 + widened / len(values)) ** 0.5
         return float(stats.t.pdf((value - values.mean()) / scale, self.freedom) / scale)
 
     def allows(self, values: pd.Series, value: float) -> bool:

@@ -69,10 +69,15 @@ def judge(folder: Path, runs: list[Run]) -> list[str]:
     Compares the ECM (autoencoder) or the Exactitud (classifier) on the test set, in units of the margin
     between two runs that differ only in their seeds (moda.comparison.margin_of_runs).
     """
-    reference = {run: read(run, REFERENCE_FOLDER) for run in every()}
+    stored = [run for run in every() if (REFERENCE_FOLDER / folder_name(run)).exists()]
+    reference = {run: read(run, REFERENCE_FOLDER) for run in stored}
     yours = {run: read(run, folder) for run in runs}
-    others = [run for run in runs if _digits(yours[run]) != _digits(reference[run])]
-    lines = [f"{len(runs) - len(others)} of {len(runs)} runs equal the reference to the last digit."]
+    new = [run for run in runs if run not in reference]
+    others = [run for run in runs if run in reference and _digits(yours[run]) != _digits(reference[run])]
+    same = len(runs) - len(new) - len(others)
+    lines = [f"{same} of {len(runs)} runs equal the reference to the last digit."]
+    if new:
+        lines.append(f"The reference has none of these yet: {', '.join(map(folder_name, new))}.")
     if not others:
         return lines
     here, there = (sorted({_arithmetic(of[run]) for run in others}) for of in (yours, reference))

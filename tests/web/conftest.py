@@ -10,10 +10,7 @@ from test_browser import LOOKS, chrome, look
 
 @pytest.fixture(scope="module")
 def browser(needs, book, downloads) -> Iterator[webdriver.Chrome]:
-    needs("chromium")
-    needs("chromedriver")
-    with chrome(downloads) as driver:
-        driver.execute_cdp_cmd("Network.enable", {})
+    with chrome(needs, downloads) as driver:
         yield driver
 
 

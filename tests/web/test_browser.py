@@ -86,10 +86,7 @@ def served(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(needs, site, downloads) -> Iterator[webdriver.Chrome]:
-    needs("chromium")
-    needs("chromedriver")
-    with chrome(downloads) as driver:
-        driver.execute_cdp_cmd("Network.enable", {})
+    with chrome(needs, downloads) as driver:
         # Every page is weighed as the first that is opened.
         driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
         grant = {"origin": site, "permissions": ["clipboardReadWrite"]}
@@ -98,8 +95,10 @@ def browser(needs, site, downloads) -> Iterator[webdriver.Chrome]:
         yield driver
 
 
-def chrome(downloads: Path) -> webdriver.Chrome:
+def chrome(needs, downloads: Path) -> webdriver.Chrome:
     """A browser without a window, to be closed, that keeps what it downloads in that folder."""
+    needs("chromium")
+    needs("chromedriver")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for flag in FLAGS:
@@ -108,6 +107,7 @@ def chrome(downloads: Path) -> webdriver.Chrome:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": COMPLETE})
+    driver.execute_cdp_cmd("Network.enable", {})
     driver.set_script_timeout(120)  # for a machine that does much else
     return driver
 
@@ -349,7 +349,7 @@ def test_the_button_copies_the_code(site, browser):
 def test_folded_code_opens_and_closes(site, browser):
     look(browser, *LOOKS[0])
     browser.get(f"{site}/notebooks/02-autoencoder.html")
-    fold = browser.find_element(CSS, "article details")
+    fold = browser.find_element(CSS, "article .cell:not(.tag_parameters) details")
     prompt, code = fold.find_element(By.TAG_NAME, "summary"), fold.find_element(By.TAG_NAME, "pre")
     for name, shown in [("Mostrar", False), ("Ocultar", True), ("Mostrar", False)]:
         assert prompt.text == f"{name} el código"

@@ -127,7 +127,8 @@ def test_folded_code_is_left_out_and_the_rest_shown(text):
     said = letters(text)
     files = (PROJECT / "notebooks").glob("*.ipynb")
     cells = [cell for file in files for cell in nbformat.read(file, as_version=4).cells]
-    folded = [cell.source for cell in cells if "hide-input" in cell.metadata.get("tags", [])]
+    hidden = {"hide-input", "parameters", "remove-cell"}
+    folded = [cell.source for cell in cells if hidden & set(cell.metadata.get("tags", []))]
     code = [cell.source for cell in cells if cell.cell_type == "code" and cell.source not in folded]
     # Line by line: a page may end within the cell.
     assert [line for source in code for line in source.splitlines() if letters(line) not in said] == []

@@ -47,7 +47,8 @@ def test_one_address_gives_every_page_its_own(hosted):
         assert page.select_one("link[rel=canonical]")["href"] == address
         properties = {tag["property"]: tag["content"] for tag in page.select("meta[property^=og]")}
         assert properties["og:url"] == address
-        assert properties["og:title"] == page.h1.get_text().strip().removesuffix("#")
+        title = re.sub(r"^\d+\. ", "", page.h1.get_text().strip().removesuffix("#"))
+        assert properties["og:title"] == title
         assert properties["og:description"] == page.select_one("meta[name=description]")["content"]
         assert (hosted / properties["og:image"].removeprefix(ADDRESS)).is_file()
 

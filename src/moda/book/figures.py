@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
@@ -210,7 +211,8 @@ def _mark(axis: Axes, reported: float) -> None:
     axis.axhline(reported, color=PAPER, lw=1, zorder=1)
     place = {"xy": (0.02, reported), "xycoords": axis.get_yaxis_transform()}
     offset = {"xytext": (0, 3), "textcoords": "offset points"}
-    axis.annotate("Artículo (prueba)", **place, **offset, color=PAPER, size=11)
+    halo = [withStroke(linewidth=3, foreground="white")]  # for it may lie on a band
+    axis.annotate("Artículo (prueba)", **place, **offset, color=PAPER, size=11, path_effects=halo)
 
 
 def _curves(axis: Axes, history: pd.DataFrame, metric: str, spread: pd.DataFrame | None = None) -> None:
