@@ -78,12 +78,11 @@ def beyond() -> list[str]:
         # The rest is a square.
         f"rows and columns {c8.pixeles_resto**0.5:.0f} to 27 of the output do not depend on the code",
         f"they make {c8.marco_parte_menor:.1f} to {c8.marco_parte_mayor:.1f} % of the ECM",
-        f"{c9.exactitud_simple_16:.1f}, {c9.exactitud_simple_64:.1f} and {c9.exactitud_simple_128:.1f} % "
-        "for N = 16, 64 and 128",
+        f"{c9.exactitud_simple_16:.1f}, {c9.exactitud_simple_64:.1f}, {c9.exactitud_simple_128:.1f} and "
+        f"{c9.exactitud_simple_256:.1f} % for N = 16, 64, 128 and 256",
         f"128 against 64 is {plain(c9.simple_64_128_prueba)} points on the test set and "
         f"{plain(c9.simple_64_128_validacion)} on the validation set",
-        f"256 against 64, with the paper's, {plain(c9.articulo_64_256_prueba)} and "
-        f"{plain(c9.articulo_64_256_validacion)}",
+        f"256 against 64, {plain(c9.simple_64_256_prueba)} and {plain(c9.simple_64_256_validacion)}",
         f"with {few}, in {c10.grupos_nuevos} groups of images added to decide it, "
         f"{plain(c10.decide_prueba)} points on the test set and "
         f"{plain(c10.decide_validacion)} on the validation set",
@@ -93,7 +92,8 @@ def beyond() -> list[str]:
         f"{c12.mudas_menos} to {c12.mudas_mas} of the {c12.neuronas} neurons are 0 for every test image",
         f"ECM {c13.ecm_articulo:.4f} to {c13.ecm_corregido:.4f};",
         f"of {c13.parametros_revisados} parameters (the paper's has {c13.parametros_articulo})",
-        f"reaches {plain(c13.revisada_pm)} %",
+        f"reaches {plain(c13.revisada_pm)} %: {plain(c13.entrenamiento)} points from its training and "
+        f"{plain(c13.reparto)} from its layers",
         f"{c14.parte_oscura:.0f} % of the ECM is darkness",
         *(f"| {number}. " for number in range(7, 15)),
     ]
