@@ -1,0 +1,52 @@
+"""Student's t and what is said with it, by NumPy alone."""
+
+import math
+
+import numpy as np
+
+ANGLES = np.linspace(0, math.pi / 2, 200_001)
+
+Difference = tuple[float, float]  # its mean, and half its interval
+
+
+def quantile(level: float, freedom: float) -> float:
+    """With t = sqrt(freedom) tan(a), the density of the angle a goes as cos(a) ** (freedom - 1)."""
+    density = np.cos(ANGLES) ** (freedom - 1)
+    mass = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
+    return math.sqrt(freedom) * math.tan(np.interp(2 * level - 1, mass / mass[-1], ANGLES))
+
+
+def density(x: np.ndarray, freedom: float) -> float:
+    """At a point in as many dimensions as it has numbers, each with the same unit of scale."""
+    size = np.size(x)
+    gammas = math.lgamma((freedom + size) / 2) - math.lgamma(freedom / 2)
+    power = (freedom + size) / 2 * math.log1p(np.square(x).sum() / freedom)
+    return math.exp(gammas - power - size / 2 * math.log(math.pi * freedom))
+
+
+def mean(values: np.ndarray, together: int = 1) -> Difference:
+    """The interval is one of so many that hold together."""
+    error = values.std(ddof=1) / math.sqrt(len(values))
+    return values.mean(), quantile(1 - 0.025 / together, len(values) - 1) * error
+
+
+def welch(ones: np.ndarray, others: np.ndarray, together: int = 1) -> Difference:
+    """How much more the others are on average, in groups that share nothing."""
+    parts = [values.var(ddof=1) / len(values) for values in (ones, others)]
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (ones, others)))
+    return others.mean() - ones.mean(), quantile(1 - 0.025 / together, freedom) * math.sqrt(sum(parts))
+
+
+def prediction(values: np.ndarray) -> np.ndarray:
+    """Half the interval of one more value around the mean of these; in a matrix, of each column."""
+    k = len(values)
+    return quantile(0.975, k - 1) * values.std(axis=0, ddof=1) * math.sqrt(1 + 1 / k)
+
+
+def clear(*differences: Difference) -> bool:
+    """Whether each interval excludes 0."""
+    return all(abs(middle) > half for middle, half in differences)
+
+
+def said(difference: Difference) -> str:
+    return "{:+.2f} ± {:.2f}".format(*difference)
