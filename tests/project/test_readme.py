@@ -71,7 +71,8 @@ def beyond() -> list[str]:
     c7, c8, c9, c10, c11, c12, c13, c14 = map(chapter, range(7, 15))
     few, *_, most = LABELS
     return [
-        f"± is half of a 95 % interval; in rows 9 and 13 and, for {most} labels, in row 10, of one that holds",
+        "± is half of a 95 % interval; in rows 9 and 13",
+        f"for {most} labels, in row 10",
         "batches of 64 or the assignment's 100: undecided",
         f"{c7.modelos_64_menor:.0f} to {c7.modelos_64_mayor:.0f} % for 64",
         f"by chance {c7.tres_desde:.0f} to {c7.tres_hasta:.0f} % of the time (95 % credible interval)",
