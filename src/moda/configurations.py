@@ -106,6 +106,16 @@ class Revised:
         return RevisedEncoder(self.n, self.dropout, self.normalised)
 
 
+@dataclass(frozen=True)
+class Modernised(Revised):
+    """A classifier's start: the layers of the paper's encoder, in all else as chapter 13's."""
+
+    n: int = 64
+
+    def encoder(self) -> RevisedEncoder:
+        return RevisedEncoder(self.n, self.dropout, self.normalised, compact=False)
+
+
 Start = AutoencoderRun | Frozen | Fresh | Revised
 
 

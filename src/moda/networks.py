@@ -125,10 +125,17 @@ class Classifier(nn.Module):
 class RevisedEncoder(nn.Sequential):
     """De imágenes (M, 1, 28, 28) a códigos (M, n).
 
-    Tres convoluciones, que usan todos los píxeles.
+    Usa todos los píxeles. Tiene tres convoluciones o, si `compact` es
+    falso, las dos del artículo.
     """
 
-    def __init__(self, n: int, dropout: float, normalised: bool = True):
+    def __init__(
+        self,
+        n: int,
+        dropout: float,
+        normalised: bool = True,
+        compact: bool = True,
+    ):
         def convolution(inputs: int, outputs: int, *pooling: nn.Module):
             return (
                 nn.Conv2d(inputs, outputs, 3),
@@ -138,12 +145,13 @@ class RevisedEncoder(nn.Sequential):
                 nn.Dropout(dropout),
             )
 
+        first, second, last = (32, 48, 48 * 3 * 3) if compact else (16, 32, 32 * 5 * 5)
         super().__init__(
-            *convolution(1, 32, nn.MaxPool2d(2)),  # 32 x 13 x 13
-            *convolution(32, 48, nn.MaxPool2d(3, stride=2)),  # 48 x 5 x 5
-            *convolution(48, 48),  # 48 x 3 x 3
+            *convolution(1, first, nn.MaxPool2d(2)),  # 13 x 13
+            *convolution(first, second, nn.MaxPool2d(3, stride=2)),  # 5 x 5
+            *(convolution(second, second) if compact else []),  # 3 x 3
             nn.Flatten(),
-            nn.Linear(48 * 3 * 3, n),
+            nn.Linear(last, n),
             nn.ReLU(),
         )
         self.n = n

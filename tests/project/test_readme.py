@@ -71,7 +71,8 @@ def beyond() -> list[str]:
     c7, c8, c9, c10, c11, c12, c13, c14 = map(chapter, range(7, 15))
     few, *_, most = LABELS
     return [
-        f"± is half of a 95 % interval; in row 9 and, for {most} labels, in row 10, of one that holds",
+        "± is half of a 95 % interval; in rows 9 and 13",
+        f"for {most} labels, in row 10",
         "batches of 64 or the assignment's 100: undecided",
         f"{c7.modelos_64_menor:.0f} to {c7.modelos_64_mayor:.0f} % for 64",
         f"by chance {c7.tres_desde:.0f} to {c7.tres_hasta:.0f} % of the time (95 % credible interval)",
@@ -93,7 +94,8 @@ def beyond() -> list[str]:
         f"{c12.mudas_menos} to {c12.mudas_mas} of the {c12.neuronas} neurons are 0 for every test image",
         f"ECM {c13.ecm_articulo:.4f} to {c13.ecm_corregido:.4f};",
         f"of {c13.parametros_revisados} parameters (the paper's has {c13.parametros_articulo})",
-        f"reaches {plain(c13.revisada_pm)} %",
+        f"reaches {plain(c13.revisada_pm)} %: {plain(c13.entrenamiento)} points from its training and "
+        f"{plain(c13.reparto)} from its layers",
         f"{c14.parte_oscura:.0f} % of the ECM is darkness",
         *(f"| {number}. " for number in range(7, 15)),
     ]

@@ -163,7 +163,7 @@ def _parameters(run: Run) -> dict:
             "score_dropout": run.dropout,
             "pretrained": not isinstance(start, Fresh),
             "frozen": isinstance(start, Frozen),
-            "revised": isinstance(start, Revised),
+            "revised": type(start) is Revised,
         }
         if isinstance(start, Revised):
             told |= {"normalised": start.normalised, "mirrored": start.mirrored}

@@ -8,6 +8,7 @@ from moda.configurations import (
     ClassifierRun,
     Fresh,
     Frozen,
+    Modernised,
     Revised,
     repeated,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "ClassifierRun",
     "Fresh",
     "Frozen",
+    "Modernised",
     "Revised",
     "obtain",
     "obtain_all",
