@@ -273,7 +273,9 @@ def test_notebook_is_the_same_but_for_images_and_close_numbers(tmp_path, change)
 @pytest.mark.slow
 def test_executed_again_a_file_that_is_as_good_is_kept_where_that_is_asked_for(tmp_path):
     source, target = tmp_path / "little.md", tmp_path / "little.ipynb"
-    add(source, new_code_cell("print('ECM', 555e-4, 'N', 8 * 8)"))
+    # Which arrives in two messages.
+    said = "import time\nprint('ECM', 555e-4, end=' ', flush=True)\ntime.sleep(0.5)\nprint('N', 8 * 8)"
+    add(source, new_code_cell(said))
     execute(source, target)
     written = target.read_text()
     assert "ECM 0.0555 N 64" in written
