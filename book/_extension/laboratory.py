@@ -31,13 +31,10 @@ def write(app, folder: Path) -> None:
     _script(folder / "networks.js", "globalThis.networkData", [_described(network) for network in networks])
 
     images = data.load()
-    _script(
-        folder / "training.js",
-        "globalThis.trainingData",
-        _base64(images.train[:IMAGES].images.numpy().tobytes()),
-    )
+    shown = images.train[:IMAGES].images.numpy().tobytes()
+    _script(folder / "training.js", "globalThis.trainingData", shown)
     codes = laboratory.codes(_stored(networks[0].autoencoder).model(), images.train[:CODES])
-    _script(folder / "codes.js", "globalThis.codeData", codes | {"codes": _base64(codes["codes"])})
+    _script(folder / "codes.js", "globalThis.codeData", codes)
 
     test = images.test
     _script(folder / "firsts.js", "globalThis.firstData", _firsts(networks[0], test))
@@ -45,7 +42,7 @@ def write(app, folder: Path) -> None:
     chosen = test[positions]
     content = {
         "classes": data.CLASSES,
-        "images": _base64(chosen.images.numpy().tobytes()),
+        "images": chosen.images.numpy().tobytes(),
         "labels": chosen.labels.tolist(),
         "positions": positions.tolist(),
     }
@@ -119,16 +116,16 @@ def _described(network: laboratory.Network) -> dict:
 
 def _firsts(network: laboratory.Network, test: data.Images) -> dict:
     """The first test image of each class, its scores before the ReLU, and the first filters."""
-    firsts = test[[test.labels.tolist().index(label) for label in range(len(data.CLASSES))]]
+    firsts = live_figures.firsts(test)
     model, classifier = (_stored(run).model().eval() for run in (network.autoencoder, network.classifier))
     with torch.no_grad():
         scores = classifier.head[0](classifier.encoder(firsts.pixels))
     filters = [tensor.detach().flatten() for tensor in (model.encoder[0].weight, model.encoder[0].bias)]
     return {
         "classes": data.CLASSES,
-        "images": _base64(firsts.images.numpy().tobytes()),
-        "scores": _base64(scores.numpy().tobytes()),
-        "filters": _base64(torch.cat(filters).numpy().tobytes()),
+        "images": firsts.images.numpy().tobytes(),
+        "scores": scores.numpy().tobytes(),
+        "filters": torch.cat(filters).numpy().tobytes(),
     }
 
 
