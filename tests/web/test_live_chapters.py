@@ -3,6 +3,7 @@
 And what those of chapter 2 have in common with them.
 """
 
+import base64
 import re
 from urllib.parse import quote
 
@@ -51,6 +52,25 @@ def test_a_figure_has_its_place_before_it_comes_and_bars_nobody(browser, book, c
     assert not place.find_elements(By.TAG_NAME, "img")
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     assert barriers(browser, f'[data-part="{name}"]') == []
+
+
+@pytest.mark.parametrize(
+    "chapter, name",
+    [
+        *((DATA, name) for name in ("pixel", "prendas")),
+        *((AUTOENCODER, name) for name in ("arquitectura", "convolucion")),
+        ("14-que-mide-el-ecm", "brillo"),
+    ],
+)
+def test_the_garment_of_a_figure_is_taken_to_the_laboratory(browser, figure, fashion_mnist, chapter, name):
+    place = figure(chapter, name)
+    for garment in ("Bota", "Sandalia"):
+        choose(browser, place, "Prenda", garment)
+        opens = place.find_element(By.LINK_TEXT, "Al laboratorio").get_attribute("href")
+        page, image = opens.split("#imagen=")
+        assert page.endswith("/notebooks/laboratorio.html")
+        pixels = first_of(fashion_mnist, garment).numpy().tobytes()
+        assert base64.urlsafe_b64decode(image + "=" * (-len(image) % 4)) == pixels
 
 
 def test_the_number_of_a_pixel(browser, figure, fashion_mnist):

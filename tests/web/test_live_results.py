@@ -89,7 +89,7 @@ def test_a_cell_shows_its_garments_and_takes_one_to_the_laboratory(
     assert (shown(browser, place.find_element(CSS, ".live-with-bars canvas")) == image).all()
     wait(browser, lambda _: f"fila={true}&columna={said}&prenda=3" in browser.current_url)
 
-    opened(browser, place.find_element(By.LINK_TEXT, "Llevarla al laboratorio").get_attribute("href"))
+    opened(browser, place.find_element(By.LINK_TEXT, "Al laboratorio").get_attribute("href"))
     assert verdict(browser) == f"La red ve: Abrigo, {100 * probabilities[3, said]:.1f} %"
     assert (shown(browser, browser.find_element(CSS, ".live-board")) == image).all()
 

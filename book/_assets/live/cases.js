@@ -3,7 +3,7 @@
 const Cases = (() => {
   const SAFE = { "+": "-", "/": "_", "=": "" };
   const encoded = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/[+/=]/g, (sign) => SAFE[sign]);
-  const toLaboratory = () => Elements.el("a", {}, "Llevarla al laboratorio");
+  const toLaboratory = () => Elements.el("a", {}, "Al laboratorio");
   const lead = (link, bytes) => (link.href = `laboratorio.html#imagen=${encoded(bytes)}`);
   let waiting = 0;
 

@@ -1,4 +1,4 @@
-// needs: network.js pictures.js data/firsts.js
+// needs: network.js pictures.js cases.js data/firsts.js
 // The first test image of each class, which the chapters show too, and what their network has to do with it.
 const Firsts = (() => {
   const { classes } = firstData;
@@ -19,5 +19,15 @@ const Firsts = (() => {
     bias: Network.tensor([16], FILTERS.subarray(144)),
   });
 
-  return { classes, bytes, pixels, scores, filter, bias, first };
+  // One of them is chosen, and may be taken to the laboratory.
+  function choice(change) {
+    const [chosen, link] = [Elements.choice("Prenda", classes, change), Cases.toLaboratory()];
+    const show = (label) => {
+      chosen.show(label);
+      Cases.lead(link, bytes(label));
+    };
+    return { row: Elements.el("span", {}, chosen.row, " ", link), show };
+  }
+
+  return { classes, bytes, pixels, scores, filter, bias, first, choice };
 })();

@@ -1,7 +1,7 @@
 // needs: firsts.js models.js pointing.js numbers.js cases.js
 // What each stage of the autoencoder delivers, and where one of its numbers comes from.
 live.part("arquitectura", (element) => {
-  const { div, button, note, figure, choice, heading } = Elements;
+  const { div, button, note, figure, heading } = Elements;
   const { text } = Numbers;
   const STAGES = [
     "imagen\n1 × 28 × 28",
@@ -21,7 +21,7 @@ live.part("arquitectura", (element) => {
   // At first only what does not need the whole network, which comes when it is asked for.
   let layers = /** @type {Layer[]} */ ([{ type: "Conv2d", ...Firsts.first() }, { type: "ReLU" }]);
 
-  const garment = choice("Prenda", Firsts.classes, (value) => set({ garment: value }));
+  const garment = Firsts.choice((value) => set({ garment: value }));
   const buttons = STAGES.map((name, stage) => button(name, () => set({ stage, row: 0, column: 0 })));
   const source = Pictures.canvas("La prenda, con los píxeles que llegan al número elegido");
   const maps = Pictures.canvas("Lo que entrega la etapa. Las flechas pasan de un número al de al lado.");

@@ -1,7 +1,7 @@
 // needs: firsts.js charts.js cases.js data/brightness.js
 // What the error is when the output is made lighter or darker, of one garment and of the test set.
 live.part("brillo", (element) => {
-  const { div, button, note, figure, slider, choice, heading } = Elements;
+  const { div, button, note, figure, slider, heading } = Elements;
   const { all, each } = brightnessData;
   const OUTPUTS = Network.bytes(brightnessData.outputs);
   const [LEAST, MOST] = [0.5, 2.5];
@@ -21,7 +21,7 @@ live.part("brillo", (element) => {
   const chart = Charts.curve("El ECM de prueba", "Por cuánto se multiplica la salida", up);
   const limits = { min: LEAST, max: MOST, step: 0.01 };
   const factor = slider("Salida, por", limits, (value) => set({ factor: value }));
-  const garment = choice("Prenda", Firsts.classes, (label) => set({ label }));
+  const garment = Firsts.choice((label) => set({ label }));
   const plain = button("Como sale", () => set({ factor: 1 }));
   const lightest = button("El mejor factor", () => set({ factor: best }));
   const said = note();

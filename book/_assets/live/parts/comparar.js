@@ -3,9 +3,8 @@
 live.part("comparar", (element) => {
   const { el, div, button, figure } = Elements;
   const megabytes = networkData.slice(1).reduce((sum, { kB }) => sum + (kB * 4) / 3000, 0);
-  const start = button(`Comparar las ${networkData.length} redes (${megabytes.toFixed(1)} MB)`, () =>
-    compare().catch(sayError),
-  );
+  const all = `Comparar las ${networkData.length} redes (${megabytes.toFixed(1)} MB)`;
+  const start = button(all, () => compare().catch(sayError));
   const box = div("live-pictures live-networks");
   const source = Pictures.canvas("Prenda");
   let views = [];

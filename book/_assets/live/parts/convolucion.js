@@ -16,7 +16,7 @@ live.part("convolucion", (element) => {
   const EDITED = FILTERS.length;
   const state = { garment: 9, row: 10, column: 14, filter: 0, weights: EDGE, bias: 0, after: 0 };
 
-  const garment = choice("Prenda", Firsts.classes, (value) => set({ garment: value }));
+  const garment = Firsts.choice((value) => set({ garment: value }));
   const names = [...FILTERS.map(({ name }) => name), "Editado a mano"];
   const filter = choice("Filtro", names, (value) => set({ filter: value }));
   const after = choice("Después", ["nada", "ReLU", "ReLU y max pooling"], (value) => set({ after: value }));

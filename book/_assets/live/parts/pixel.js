@@ -1,15 +1,14 @@
 // needs: firsts.js pointing.js numbers.js cases.js
 // The number of each pixel of a garment.
 live.part("pixel", (element) => {
-  const { div, note, choice, heading } = Elements;
+  const { div, note, heading } = Elements;
   const { SIDE, GREY } = Pictures;
   const SQUARE = 8;
   const state = { garment: 9, row: 11, column: 15 };
-  const garment = choice("Prenda", Firsts.classes, (value) => set({ garment: value }));
+  const garment = Firsts.choice((value) => set({ garment: value }));
   const picture = Pictures.canvas("La prenda. Las flechas pasan de un píxel al de al lado.");
   const place = () => [state.row, state.column];
-  const choose = (row, column) => set({ row, column });
-  const [framed, frame] = Pointing.make(picture, { place, choose, hover: true });
+  const [framed, frame] = Pointing.make(picture, { place, choose: (row, column) => set({ row, column }), hover: true });
   const { numbers, show } = Numbers.table("El recuadro", SQUARE);
   const said = note();
   element.append(...heading("¿Qué número tiene cada píxel?", garment.row), div("live-halves", framed, numbers), said);

@@ -10,24 +10,16 @@ live.part("prendas", (element) => {
   }
   const brightened = (image, by) => image.map((value) => Math.min(1, by * value));
   const mixed = (other) => (image, by) => image.map((value, at) => value + (by / 100) * (other[at] - value));
+  const MIXED = { unit: "Parte de la otra (%)", range: [0, 100, 5], first: 50 };
   // What is answered: its name, what the slider is, from where to where it goes in which steps, and where it begins.
   const ANSWERS = [
     { name: "La misma, corrida", unit: "Píxeles a la derecha", range: [-6, 6, 1], first: 1, make: shifted },
     { name: "La misma, con otro brillo", unit: "Brillo, por", range: [0, 2, 0.1], first: 0.5, make: brightened },
-    ...Firsts.classes.map((other, label) => {
-      const unit = "Parte de la otra (%)";
-      return {
-        name: `Una mezcla con: ${other}`,
-        unit,
-        range: [0, 100, 5],
-        first: 50,
-        make: mixed(Firsts.pixels(label)),
-      };
-    }),
+    ...Firsts.classes.map((of, k) => ({ ...MIXED, name: `Una mezcla con: ${of}`, make: mixed(Firsts.pixels(k)) })),
   ];
   const state = { garment: 9, answer: 0, amount: 1 };
 
-  const garment = choice("Prenda", Firsts.classes, (value) => set({ garment: value }));
+  const garment = Firsts.choice((value) => set({ garment: value }));
   const names = ANSWERS.map(({ name }) => name);
   const answer = choice("Respuesta", names, (value) => set({ answer: value, amount: ANSWERS[value].first }));
   const amount = slider("", {}, (value) => set({ amount: value }));
