@@ -20,7 +20,7 @@ AS_avx2 := env ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATI
 AS_sse := env ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
     OPENBLAS_CORETYPE=Nehalem NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL AVX512_SPR"
 AS = $(if $(CPU),$(or $(AS_$(CPU)),$(error CPU is avx2 or sse)))
-NUMBERS := test_classification.py test_comparison.py test_evaluation.py test_networks.py training runs/test_reference.py
+NUMBERS := test_classification.py test_comparison.py test_evaluation.py test_networks.py training runs/test_reference.py runs/test_independent.py
 
 BIN := .venv/bin
 READY := .venv/.installed

@@ -1,9 +1,13 @@
 """How fast the page "Laboratorio" answers, in Chromium without a window: `python benchmarks/laboratory.py`.
 
-Of the built book, opened from disk; each value is the median of 100 after 20 that are not counted.
+Of the built book, opened from disk; each value is the median of 100 after 20 that are not counted. Then how
+fast chapter 2 trains its autoencoder, in Chromium and, if there is one, in Node.
 """
 
+import json
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -11,9 +15,12 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "tests" / "web"))
 
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 from test_browser import LOOKS, chrome, look  # noqa: E402
 
-PAGE = PROJECT / "book" / "_build" / "html" / "notebooks" / "laboratorio.html"
+SITE = PROJECT / "book" / "_build" / "html"
+PAGE = SITE / "notebooks" / "laboratorio.html"
+CHAPTER = SITE / "notebooks" / "02-autoencoder.html"
 
 # Milliseconds of each of 120 calls.
 PASSES = """
@@ -65,6 +72,33 @@ FIRST_ANSWER = """
     look();
 """
 
+# Milliseconds an image in each of ten batches of 100.
+TRAINING = """
+    const values = Float32Array.from(Network.bytes(trainingData), (byte) => byte / 255);
+    const examples = Array.from({length: 1000}, (_, i) => {
+        const pixels = values.subarray(784 * i, 784 * (i + 1));
+        return [Network.tensor([1, 28, 28], pixels), Training.squaredError(pixels)];
+    });
+    const random = Random.seeded(0);
+    const network = Training.fresh(networkData[0].layers.autoencoder, random);
+    const next = Training.course(network, examples, {size: 100, rate: 1e-3, random});
+    return Array.from({length: 10}, () => {
+        const start = performance.now();
+        next();
+        return (performance.now() - start) / 100;
+    });
+"""
+SCRIPTS = ["network", "random", "training", "data/networks", "data/training"]
+
+
+def in_node() -> list[float]:
+    scripts = [(SITE / "_static" / "live" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    measure = f"console.log(JSON.stringify((() => {{{TRAINING}}})()))"
+    done = subprocess.run(
+        ["node", "-"], input="\n".join([*scripts, measure]), capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
 
 def main() -> None:
     if not PAGE.exists():
@@ -85,6 +119,16 @@ def main() -> None:
         browser.execute_async_script("lab.choose(networkData[0].id).then(arguments[0])")
         times = browser.execute_async_script(SLIDES)[20:]
         print(f"slider to picture: in the next frame, in {statistics.median(times):.1f} ms")
+        browser.get(CHAPTER.as_uri())
+        browser.execute_script("document.querySelector('[data-part=entrenar]').scrollIntoView()")
+        WebDriverWait(browser, 60).until(
+            lambda _: browser.execute_script("return typeof Training == 'object'")
+        )
+        browser.execute_async_script("live.script('data/training.js').then(arguments[0])")
+        times = browser.execute_script(TRAINING)
+        print(f"training in Chromium: {statistics.median(times):.1f} ms an image")
+        if shutil.which("node"):
+            print(f"training in Node: {statistics.median(in_node()):.1f} ms an image")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ def execute(source: Path, target: Path, keep: bool = False) -> nbformat.Notebook
         nbformat.write(notebook, path)
         # Papermill's own `cwd` would move this process, with all its threads.
         folder = {"metadata": {"path": str(source.parent)}}
-        papermill.execute_notebook(path, path, kernel_name="python3", progress_bar=False, resources=folder)
+        # What a cell prints is one output, however often a busy machine sends it.
+        settings = {"kernel_name": "python3", "progress_bar": False, "coalesce_streams": True}
+        papermill.execute_notebook(path, path, resources=folder, **settings)
         notebook = nbformat.read(path, as_version=4)
     notebook.metadata["moda"] = stamp(notebook)
     notebook = _with_light_images(_without_churn(notebook))

@@ -5,7 +5,8 @@
     ```
 
 The script of this part is `_assets/live/parts/codigo.js`. What is in the directive is shown on paper,
-without JavaScript and until the part is there. A script names those that it needs in a line of its own,
+without JavaScript and until the part is there. If nothing is in it, that is the last picture before it that a
+cell of the notebook shows. A script names those that it needs in a line of its own,
 `// needs: …`: a page loads these, when the part comes near, and no others. The extension `laboratory` writes
 those in `data/`.
 """
@@ -27,20 +28,46 @@ class live(nodes.General, nodes.Element):
     """The place of a part."""
 
 
+def heights(option: str) -> str:
+    """The place that the part will take, in rem: on a wide page and on a phone."""
+    wide, narrow = map(float, option.split())
+    return f"--live-wide: {wide:g}rem; --live-narrow: {narrow:g}rem"
+
+
 class Live(SphinxDirective):
     required_arguments = 1
     has_content = True
+    option_spec = {"height": heights}  # noqa: RUF012, as docutils has it
 
     def run(self):
-        self.assert_has_content()
         (part,) = self.arguments
         folder = sources(self.env.app)
         for script in scripts(part, folder):
             if not script.startswith("data/"):
                 self.env.note_dependency(str(folder / script))
-        place = live("", part=part)
+        place = live("", part=part, style=self.options.get("height"))
         self.state.nested_parse(self.content, self.content_offset, place)
         return [place]
+
+
+def take_pictures(app, document):
+    """Put into each empty place the output of the cell before it that shows a picture.
+
+    On the page of a rerun the pictures stay as they are: a part computes with the book's own networks.
+    """
+    output, rerun = None, not app.env.docname.startswith("notebooks/")
+    for node in list(document.findall()):
+        if isinstance(node, nodes.container) and node.get("nb_element") == "cell_code_output":
+            output = node if next(node.findall(nodes.image), None) else output
+        elif isinstance(node, live) and not node.children:
+            node.parent.remove(node)
+            if not output:
+                raise ExtensionError(f"The live part {node['part']!r} has no picture before it")
+            if not rerun:
+                node += output.children
+                output.children = []
+                output += node
+                output = None
 
 
 def sources(app) -> Path:
@@ -82,6 +109,8 @@ def open_place(translator, place):
         return f"{name}?v={hashlib.sha256(file.read_bytes()).hexdigest()[:8]}"
 
     attributes = {"data-part": place["part"], "data-scripts": " ".join(map(versioned, names))}
+    if place["style"]:
+        attributes["style"] = place["style"]
     translator.body.append(translator.starttag(place, "div", CLASS="live", **attributes) + "<div>\n")
 
 
@@ -104,5 +133,6 @@ def setup(app):
     on_paper = (only_its_content, only_its_content)
     app.add_node(live, html=(open_place, close_place), latex=on_paper)
     app.add_directive("live", Live)
+    app.connect("doctree-read", take_pictures)
     app.connect("html-page-context", add_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -33,12 +33,18 @@ def opened(browser, address: str) -> None:
     browser.get(address)
     settled(browser)
     wait(browser, lambda _: "%" in verdict(browser))
-    # The codes of all images, on which the sliders and the map wait.
     wait(browser, lambda _: browser.find_elements(CSS, ".live-mute"))
 
 
 def wait(browser, condition) -> None:
     WebDriverWait(browser, 60, 0.05).until(condition)
+
+
+def take(place, garment: str):
+    """The button of a garment, pressed."""
+    piece = place.find_element(CSS, f'.live-garment[aria-label="{garment}"]')
+    piece.click()
+    return piece
 
 
 def verdict(browser) -> str:
@@ -147,7 +153,7 @@ BLANK = """
         const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         return data.every((value) => value == 0);
     };
-    return ["taller", "capas", "codigo", "camino", "mapa", "tapar", "perder"].filter((name) => {
+    return ["taller", "capas", "codigo", "camino", "tapar", "perder"].filter((name) => {
         const pictures = [...document.querySelectorAll(`[data-part=${name}] canvas`)];
         return !pictures.length || pictures.some(empty);
     });

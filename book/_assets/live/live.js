@@ -1,17 +1,11 @@
-// @ts-check
 // The live parts of a page: each is loaded when it comes near and takes the place of what stands in for it, which
 // stays if anything fails. The extension `live` writes the places, with the scripts that each needs in their order.
-"use strict";
-
 const live = (() => {
   const FOLDER = /** @type {HTMLScriptElement} */ (document.currentScript).src.replace(/[^/]*$/, "");
-  /** @type {Record<string, Mount>} */
   const mounts = {};
   /** @type {Record<string, Promise<void>>} */
   const loading = {};
-  // What the parts of a page share. A script that has something to share adds it.
-  const context = /** @type {Context} */ ({});
-  let version = 0; // of what is shared: none until there is something to draw
+  let version = 0; // of what the parts of a page share: none until there is something to draw
 
   /** @type {Place[]} */
   const places = [...document.querySelectorAll(".live")].map((box) => {
@@ -21,7 +15,6 @@ const live = (() => {
 
   // By an element rather than by fetch or as a module, which a page opened as a file may not use. Those that are
   // asked for together come together and run in this order.
-  /** @param {string} file */
   function script(file) {
     loading[file] ??= new Promise((resolve, reject) => {
       const element = Object.assign(document.createElement("script"), { src: FOLDER + file, async: false });
@@ -35,36 +28,29 @@ const live = (() => {
     return loading[file];
   }
 
-  /**
-   * A part's one face: `mount` fills an element that is not on the page yet, and may return what draws the part from
-   * what is shared with others.
-   * @param {string} name
-   * @param {Mount} mount
-   */
-  function part(name, mount) {
-    mounts[name] = mount;
-  }
+  // A part's one face: `mount` fills an element that is not on the page yet, and may return what draws the part from
+  // what is shared with others.
+  const part = (/** @type {string} */ name, /** @type {Mount} */ mount) => (mounts[name] = mount);
 
-  /** @param {Place} place */
-  function bring(place) {
+  function bring(/** @type {Place} */ place) {
     place.coming ??= Promise.all(place.scripts.map(script))
       .then(() => settle(place))
       .catch(console.error);
   }
 
-  // A figure keeps its number and its caption: the part is where the picture was, and as large.
-  /** @param {Place} place */
-  function settle(place) {
-    const still = place.box.querySelector("figure > :first-child") ?? place.box.children[0];
+  // A figure keeps its number and its caption: the part is where the picture was, and as large, unless the page says
+  // what place it needs.
+  function settle(/** @type {Place} */ place) {
+    const picture = place.box.querySelector("img");
+    const still = picture?.closest("a, .live > div > *, figure > *") ?? place.box.children[0];
     const element = Object.assign(document.createElement("div"), { className: "live-part" });
-    element.style.cssText = still.querySelector("img")?.style.cssText ?? "";
-    place.draw = mounts[place.part](element, context) ?? (() => {});
+    if (picture && !place.box.hasAttribute("style")) element.style.cssText = picture.style.cssText;
+    place.draw = mounts[place.part](element) ?? (() => {});
     still.replaceWith(element);
     if (place.near) draw(place);
   }
 
-  /** @param {Place} place */
-  function draw(place) {
+  function draw(/** @type {Place} */ place) {
     if (!place.draw || place.drawn === version) return;
     place.drawn = version;
     place.draw();
@@ -90,5 +76,13 @@ const live = (() => {
   );
   for (const { box } of places) observer.observe(box);
 
-  return { places, context, part, script, bring, draw, redraw };
+  // The address may say which part to open the page at.
+  function goToAsked() {
+    const asked = new URLSearchParams(location.hash.slice(1)).get("parte");
+    places.find(({ part }) => part === asked)?.box.scrollIntoView();
+  }
+  addEventListener("hashchange", goToAsked);
+  goToAsked();
+
+  return { places, part, script, bring, draw, redraw };
 })();

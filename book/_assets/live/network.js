@@ -1,15 +1,50 @@
-// @ts-check
 // The forward pass of the book's networks: each layer as PyTorch's module of that name computes it, in float32. The
 // layers of a network come from moda.book.laboratory.layers, its weights from the bytes of weights.safetensors.
-"use strict";
-
-const Network = (() => {
+const makeNetwork = () => {
   const count = (shape) => shape.reduce((product, size) => product * size, 1);
   /** @returns {Tensor} */
   const tensor = (shape, values = new Float32Array(count(shape))) => ({ shape, values });
+  const mapped = ({ shape, values }, change) => tensor(shape, values.map(change));
 
-  /** @type {Record<string, (x: Tensor, layer: Layer) => Tensor>} */
+  // The weights of each output as a row; of a transposed convolution, those of each input.
+  function rows({ shape, values }) {
+    const length = values.length / shape[0];
+    return Array.from({ length: shape[0] }, (_, i) => values.subarray(i * length, (i + 1) * length));
+  }
+
+  // Loops, which are quick.
+  function dot(a, b) {
+    let sum = 0;
+    for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+    return sum;
+  }
+
+  function add(to, factor, values) {
+    for (let i = 0; i < to.length; i++) to[i] += factor * values[i];
+  }
+
+  // A window of all channels as such a row: taken from maps, or added to them.
+  function taken({ shape, values }, kernel, row, column, window) {
+    const [channels, height, width] = shape;
+    for (let channel = 0, to = 0; channel < channels; channel++)
+      for (let dy = 0; dy < kernel; dy++) {
+        let from = (channel * height + row + dy) * width + column;
+        for (let dx = 0; dx < kernel; dx++) window[to++] = values[from++];
+      }
+  }
+
+  function spread(window, { shape, values }, kernel, row, column) {
+    const [channels, height, width] = shape;
+    for (let channel = 0, from = 0; channel < channels; channel++)
+      for (let dy = 0; dy < kernel; dy++) {
+        let to = (channel * height + row + dy) * width + column;
+        for (let dx = 0; dx < kernel; dx++) values[to++] += window[from++];
+      }
+  }
+
+  /** @type {Record<string, (x: Tensor, layer: Layer, random: (() => number) | null) => Tensor>} */
   const LAYERS = {
+    // With kernels of three columns, as all in the book, whose products are added at once.
     Conv2d(x, { weight, bias }) {
       const [inputs, height, width] = x.shape;
       const [outputs, , kernel] = weight.shape;
@@ -19,14 +54,14 @@ const Network = (() => {
         const plane = y.values.subarray(o * rows * columns, (o + 1) * rows * columns);
         plane.fill(bias.values[o]);
         for (let i = 0; i < inputs; i++)
-          for (let dy = 0; dy < kernel; dy++)
-            for (let dx = 0; dx < kernel; dx++, w++) {
-              const factor = weight.values[w];
-              for (let row = 0, to = 0; row < rows; row++) {
-                let from = (i * height + row + dy) * width + dx;
-                for (let column = 0; column < columns; column++) plane[to++] += factor * x.values[from++];
-              }
+          for (let dy = 0; dy < kernel; dy++, w += 3) {
+            const [left, middle, right] = [weight.values[w], weight.values[w + 1], weight.values[w + 2]];
+            for (let row = 0, to = 0; row < rows; row++) {
+              let from = (i * height + row + dy) * width;
+              for (let column = 0; column < columns; column++, from++)
+                plane[to++] += left * x.values[from] + middle * x.values[from + 1] + right * x.values[from + 2];
             }
+          }
       }
       return y;
     },
@@ -36,138 +71,88 @@ const Network = (() => {
     ConvTranspose2d(x, { weight, bias, stride, padding }) {
       const [inputs, height, width] = x.shape;
       const [, outputs, kernel] = weight.shape;
-      const rows = (height - 1) * stride + kernel + padding;
-      const columns = (width - 1) * stride + kernel + padding;
-      const y = tensor([outputs, rows, columns]);
-      for (let o = 0; o < outputs; o++) y.values.fill(bias.values[o], o * rows * columns, (o + 1) * rows * columns);
-      for (let i = 0, w = 0; i < inputs; i++)
-        for (let o = 0; o < outputs; o++)
-          for (let dy = 0; dy < kernel; dy++)
-            for (let dx = 0; dx < kernel; dx++, w++) {
-              const factor = weight.values[w];
-              for (let row = 0, from = i * height * width; row < height; row++) {
-                let to = (o * rows + row * stride + dy) * columns + dx;
-                for (let column = 0; column < width; column++, to += stride) y.values[to] += factor * x.values[from++];
-              }
-            }
+      const y = tensor([outputs, ...[height, width].map((side) => (side - 1) * stride + kernel + padding)]);
+      rows(y).forEach((plane, o) => plane.fill(bias.values[o]));
+      const [filters, planes] = [rows(weight), rows(x)];
+      const window = new Float32Array(outputs * kernel ** 2);
+      for (let row = 0, place = 0; row < height; row++)
+        for (let column = 0; column < width; column++, place++) {
+          window.fill(0);
+          for (let i = 0; i < inputs; i++) if (planes[i][place]) add(window, planes[i][place], filters[i]);
+          spread(window, y, kernel, row * stride, column * stride);
+        }
       return y;
     },
 
     // Rows and columns that fill no whole window are left out.
     MaxPool2d(x, { kernel, stride }) {
       const [channels, height, width] = x.shape;
-      const rows = Math.floor((height - kernel) / stride) + 1;
-      const columns = Math.floor((width - kernel) / stride) + 1;
+      const [rows, columns] = [height, width].map((side) => Math.floor((side - kernel) / stride) + 1);
       const y = tensor([channels, rows, columns]);
       for (let channel = 0, to = 0; channel < channels; channel++)
         for (let row = 0; row < rows; row++)
-          for (let column = 0; column < columns; column++) {
-            let most = -Infinity;
+          for (let column = 0; column < columns; column++, to++) {
+            const from = (channel * height + row * stride) * width + column * stride;
+            y.values[to] = x.values[from];
             for (let dy = 0; dy < kernel; dy++)
-              for (let dx = 0; dx < kernel; dx++) {
-                const from = (channel * height + row * stride + dy) * width + column * stride + dx;
-                if (x.values[from] > most) most = x.values[from];
-              }
-            y.values[to++] = most;
+              for (let dx = 0; dx < kernel; dx++)
+                if (x.values[from + dy * width + dx] > y.values[to]) y.values[to] = x.values[from + dy * width + dx];
           }
       return y;
     },
 
     Linear(x, { weight, bias }) {
-      const [outputs, inputs] = weight.shape;
-      const y = tensor([outputs]);
-      for (let o = 0, w = 0; o < outputs; o++) {
-        let sum = bias.values[o];
-        for (let i = 0; i < inputs; i++) sum += weight.values[w++] * x.values[i];
-        y.values[o] = sum;
-      }
-      return y;
+      const sums = rows(weight).map((row, o) => bias.values[o] + dot(row, x.values));
+      return tensor([sums.length], Float32Array.from(sums));
     },
 
-    ReLU: (x) =>
-      tensor(
-        x.shape,
-        x.values.map((value) => Math.max(0, value)),
-      ),
-    Sigmoid: (x) =>
-      tensor(
-        x.shape,
-        x.values.map((value) => 1 / (1 + Math.exp(-value))),
-      ),
+    ReLU: (x) => mapped(x, (value) => Math.max(0, value)),
+    LeakyReLU: (x, { slope }) => mapped(x, (value) => (value > 0 ? value : slope * value)),
+    Sigmoid: (x) => mapped(x, (value) => 1 / (1 + Math.exp(-value))),
+    // With random numbers up to 1 as in training; otherwise nothing is left out.
+    Dropout: (x, { p }, random) =>
+      random ? mapped(x, (value) => (value === 0 || random() < p ? 0 : value / (1 - p))) : x,
     Flatten: (x) => tensor([x.values.length], x.values),
     Unflatten: (x, { shape }) => tensor(shape, x.values),
   };
 
-  // As in training if `random` is given, which returns numbers from 0 to 1; otherwise nothing is left out.
-  function dropout(x, { p }, random) {
-    if (!random) return x;
-    const kept = x.values.map((value) => (random() < p ? 0 : value / (1 - p)));
-    return tensor(x.shape, kept);
+  function trace(layers, /** @type {Tensor} */ x, /** @type {(() => number) | null} */ random = null) {
+    return layers.map((layer) => {
+      x = LAYERS[layer.type](x, layer, random);
+      return { layer, ...x };
+    });
   }
+  const forward = (layers, x) => trace(layers, x)[layers.length - 1];
 
-  /**
-   * `visit`, if given, is called with each layer and its output.
-   * @param {Layer[]} layers
-   * @param {Tensor} x
-   * @param {{ random?: (() => number) | null, visit?: (layer: Layer, output: Tensor) => void }} options
-   */
-  function forward(layers, x, { random, visit } = {}) {
-    for (const layer of layers) {
-      x = layer.type === "Dropout" ? dropout(x, layer, random) : LAYERS[layer.type](x, layer);
-      visit?.(layer, x);
-    }
-    return x;
-  }
-
-  /** @param {Float32Array} scores */
-  function softmax(scores) {
+  function softmax(/** @type {Float32Array} */ scores) {
     const most = Math.max(...scores);
     const powers = scores.map((score) => Math.exp(score - most));
     const sum = powers.reduce((total, power) => total + power, 0);
     return powers.map((power) => power / sum);
   }
 
-  /**
-   * @param {string} base64
-   * @returns {Uint8Array}
-   */
-  function bytes(base64) {
-    // Which TypeScript does not know yet.
-    const quick = /** @type {any} */ (Uint8Array).fromBase64;
-    if (quick) return quick.call(Uint8Array, base64);
-    const text = atob(base64);
-    const array = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) array[i] = text.charCodeAt(i);
-    return array;
-  }
+  // The quick way, or that of an older browser.
+  const bytes = (/** @type {string} */ base64) =>
+    Uint8Array.fromBase64?.(base64) ?? Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const floats = (base64) => new Float32Array(bytes(base64).buffer);
 
-  // A file of safetensors: the length of the header, the header in JSON, and the numbers.
-  /** @param {Uint8Array} file */
-  function tensors(file) {
+  // The layers with their weights from a file of safetensors: the header's length, the header in JSON, the numbers.
+  function equipped(/** @type {Layer[]} */ layers, /** @type {Uint8Array} */ file) {
     const start = 8 + Number(new DataView(file.buffer).getBigUint64(0, true));
     const header = JSON.parse(new TextDecoder().decode(file.subarray(8, start)));
-    delete header.__metadata__;
-    const read = ({ dtype, shape, data_offsets: [from, to] }) => {
-      if (dtype !== "F32") throw new Error(`weights of type ${dtype}`);
-      return tensor(shape, new Float32Array(file.slice(start + from, start + to).buffer));
-    };
-    return Object.fromEntries(Object.entries(header).map(([name, entry]) => [name, read(entry)]));
-  }
-
-  /**
-   * The layers with their weights.
-   * @param {Layer[]} layers
-   * @param {Uint8Array} file
-   * @returns {Layer[]}
-   */
-  function equipped(layers, file) {
-    const weights = tensors(file);
+    function read(name) {
+      if (!header[name]) return undefined;
+      const [from, to] = header[name].data_offsets;
+      return tensor(header[name].shape, new Float32Array(file.slice(start + from, start + to).buffer));
+    }
     return layers.map((layer) => ({
       ...layer,
-      weight: weights[`${layer.name}.weight`],
-      bias: weights[`${layer.name}.bias`],
+      weight: read(`${layer.name}.weight`),
+      bias: read(`${layer.name}.bias`),
     }));
   }
 
-  return { tensor, forward, softmax, bytes, equipped };
-})();
+  return { tensor, rows, dot, add, taken, spread, trace, forward, softmax, bytes, floats, equipped };
+};
+
+const Network = makeNetwork();

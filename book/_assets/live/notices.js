@@ -1,8 +1,5 @@
-// @ts-check
 // needs: elements.js
 // What a screen reader hears, and what shows for a while at the lower edge of the page.
-"use strict";
-
 const say = (() => {
   const status = Elements.el("p", { role: "status", class: "live-hidden" });
   const notice = Elements.el("p", { class: "live-notice", hidden: true });
@@ -10,10 +7,7 @@ const say = (() => {
   let saying = 0;
   let hiding = 0;
 
-  /**
-   * At most once in a while: what came before is not said.
-   * @param {string} text
-   */
+  // At most once in a while: what came before is not said.
   return (text, visible = false) => {
     clearTimeout(saying);
     saying = setTimeout(() => (status.textContent = text), 400);
@@ -24,4 +18,4 @@ const say = (() => {
   };
 })();
 
-live.context.say = say;
+const sayError = (/** @type {Error} */ error) => say(error.message, true);

@@ -1,29 +1,15 @@
-// @ts-check
 // needs: elements.js
 // Bars: of the probabilities of classes, and of a code.
-"use strict";
-
 const Plots = (() => {
-  const { el, percent } = Elements;
+  const { el, percent, table, row } = Elements;
 
   const best = (values) => values.indexOf(Math.max(...values));
 
-  /**
-   * Bars that are a table: a row for each class, a column for each of `columns`. The function shows an array of
-   * probabilities, or null, in each column.
-   * @param {string} caption
-   * @param {string[]} classes
-   * @param {string[]} columns
-   * @returns {[HTMLTableElement, (probabilities: (ArrayLike<number> | null)[]) => void]}
-   */
+  // Bars that are a table: a row for each class, a column for each of `columns`, which shows probabilities or null.
   function probabilities(caption, classes, columns) {
     const cell = () => [el("span", { class: "live-bar" }), el("span", { class: "live-number" })];
     const cells = classes.map(() => columns.map(cell));
-    const rows = classes.map((name, label) =>
-      el("tr", {}, el("th", { scope: "row" }, name), ...cells[label].map((pair) => el("td", {}, ...pair))),
-    );
-    const head = el("tr", {}, ...["Clase", ...columns].map((name) => el("th", { scope: "col" }, name)));
-    const parts = [el("caption", {}, caption), el("thead", {}, head), el("tbody", {}, ...rows)];
+    const rows = classes.map((name, label) => row(name, ...cells[label]));
     const show = (shown) => {
       rows.forEach((row, label) => {
         row.classList.toggle("live-most", shown[0] !== null && best(shown[0]) === label);
@@ -34,20 +20,15 @@ const Plots = (() => {
         });
       });
     };
-    return [el("table", { class: "live-bars" }, ...parts), show];
+    return { table: table("live-bars", caption, ["Clase", ...columns], rows), show };
   }
 
-  /**
-   * A bar for each neuron, and a dot under those that are `mute`.
-   * @param {string} label
-   * @returns {[HTMLDivElement, (code: Float32Array, mute: (neuron: number) => boolean) => void]}
-   */
+  // A bar for each neuron, and a dot under those that are `mute`.
   function code(label) {
     const box = el("div", { class: "live-code", role: "img", "aria-label": label });
-    const show = (code, mute) => {
+    const show = (code, /** @type {(neuron: number) => boolean} */ mute = () => false) => {
       const most = Math.max(1, ...code);
-      while (box.childElementCount > code.length) box.lastChild?.remove();
-      while (box.childElementCount < code.length) box.append(el("span"));
+      if (box.childElementCount !== code.length) box.replaceChildren(...Array.from(code, () => el("span")));
       box.classList.toggle("live-dense", code.length > 100);
       code.forEach((value, neuron) => {
         const bar = /** @type {HTMLElement} */ (box.children[neuron]);
@@ -56,7 +37,7 @@ const Plots = (() => {
         bar.title = `Neurona ${neuron}: ${value.toFixed(2)}`;
       });
     };
-    return [box, show];
+    return { box, show };
   }
 
   return { best, probabilities, code };

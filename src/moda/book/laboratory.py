@@ -49,12 +49,15 @@ def networks(runs: Iterable[Run]) -> list[Network]:
 def layers(model: Autoencoder | Classifier) -> list[dict[str, Any]]:
     """The layers of a network in order, as book/_assets/live/network.js computes them.
 
-    Each has the `name` that its weights have in the state dict, the `type` and what else decides its output.
+    Each has the `name` that its weights have in the state dict, the `type` and what else decides its output;
+    one with weights has their `size`, for who trains it anew.
     """
     described = []
     for part, sequence in model.named_children():
         for number, layer in sequence.named_children():
             layer_of: dict[str, Any] = {"name": f"{part}.{number}", "type": type(layer).__name__}
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                layer_of["size"] = list(layer.weight.shape)
             match layer:
                 case nn.MaxPool2d():
                     layer_of |= {"kernel": layer.kernel_size, "stride": layer.stride}
@@ -82,6 +85,18 @@ def chosen(model: Classifier, images: Images) -> Tensor:
         spread = torch.linspace(CONFUSED, len(order) - 1, PER_CLASS - CONFUSED + 1).long()[1:]
         positions.append(order[torch.cat([torch.arange(CONFUSED), spread])])
     return torch.cat(positions)
+
+
+def codes(model: Autoencoder, images: Images) -> dict[str, Any]:
+    """The codes of images as bytes, in units of `unit`, with their labels and the names of the classes."""
+    numbers = evaluation.encode(model.encoder, images)
+    unit = numbers.max().item() / 255
+    return {
+        "codes": (numbers / unit).round().byte().numpy().tobytes(),
+        "unit": unit,
+        "labels": images.labels.tolist(),
+        "classes": CLASSES,
+    }
 
 
 def expression(run: Any) -> str:

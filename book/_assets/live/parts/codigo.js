@@ -1,48 +1,34 @@
-// @ts-check
 // needs: lab.js
 // Each neuron of the code has a control.
-"use strict";
-
-live.part("codigo", (element, { lab }) => {
-  const { el, div, button, figure, slider } = Elements;
-  const { state } = lab;
+live.part("codigo", (element) => {
+  const { div, button, figure, slider, choice } = Elements;
   const output = Pictures.canvas("Lo que el decodificador dibuja con este código");
   const box = div("live-controls");
-  const average = { "aria-label": "Promedio de una clase", onchange: averageOfClass };
-  const none = el("option", { value: "" }, "Promedio de una clase…");
-  const ofClass = el("select", average, none, ...Garments.classOptions());
+  const ofClass = choice("Promedio de una clase", ["…", ...Garments.classes], (position) => averageOf(position - 1));
   const back = button("Volver al código de la prenda", () => lab.set({ code: null }));
   element.append(
-    div("live-buttons", back, ofClass, button("Al azar", atRandom)),
+    div("live-buttons", back, ofClass.row, button("Al azar", atRandom)),
     div("live-halves", figure("Reconstrucción", output), box),
   );
   let controls = [];
-  /** @type {Model | null} */
   let built = null;
 
-  async function averageOfClass() {
-    if (ofClass.value === "") return;
-    const { codes } = await Statistics.of(lab.now.model);
-    const own = codes.filter((_, index) => Garments.labels[index] === Number(ofClass.value));
-    lab.set({ code: Float32Array.from(own[0], (_, i) => Statistics.average(own.map((code) => code[i]))) });
+  function averageOf(label) {
+    const own = lab.now.model.codes.filter((_, index) => Garments.labels[index] === label);
+    if (own.length) lab.set({ code: own[0].map((_, neuron) => Numbers.mean(own.map((code) => code[neuron]))) });
   }
 
   // Each neuron as in some garment, drawn for each anew.
-  async function atRandom() {
-    const { codes } = await Statistics.of(lab.now.model);
+  function atRandom() {
+    const { codes } = lab.now.model;
     const some = () => codes[Math.floor(Math.random() * codes.length)];
-    lab.set({ code: Float32Array.from(codes[0], (_, i) => some()[i]) });
+    lab.set({ code: codes[0].map((_, neuron) => some()[neuron]) });
   }
 
-  /** @param {Summary} summary */
-  function build({ active, most }) {
+  function build(/** @type {Model} */ { active, most }) {
     controls = active.map((neuron) => {
       const limits = { min: 0, max: (1.25 * most[neuron]).toFixed(2), step: 0.01 };
-      const change = (value) => {
-        const code = Float32Array.from(state.code ?? lab.now.own);
-        code[neuron] = value;
-        lab.set({ code });
-      };
+      const change = (value) => lab.set({ code: (lab.state.code ?? lab.now.own).with(neuron, value) });
       return { neuron, ...slider(`Neurona ${neuron}`, limits, change) };
     });
     box.replaceChildren(...controls.map(({ row }) => row));
@@ -51,14 +37,9 @@ live.part("codigo", (element, { lab }) => {
   return () => {
     const { model, code } = lab.now;
     Pictures.paint(output, lab.now.output);
-    if (!model.ready) return;
-    if (built !== model) build(model.ready);
+    if (built !== model) build(model);
     built = model;
-    for (const { neuron, input, value } of controls) {
-      // The one that is being moved is where the hand is.
-      if (document.activeElement !== input || !state.code) input.value = code[neuron];
-      value.textContent = code[neuron].toFixed(2);
-    }
-    if (!state.code) ofClass.value = "";
+    for (const { neuron, show } of controls) show(code[neuron], code[neuron].toFixed(2));
+    if (!lab.state.code) ofClass.show(0);
   };
 });
