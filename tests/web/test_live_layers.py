@@ -121,6 +121,19 @@ def test_what_each_stage_delivers_and_from_where(browser, figure, fashion_mnist)
     assert left <= touched_columns.min() and touched_columns.max() <= right
     assert reached == [12, 21, 8, 17]
 
+    # And where none reaches, on the picture too.
+    reconstruction = model(x.detach())[0, 0]
+    same = (model(torch.rand_like(x))[0, 0] == reconstruction).nonzero()
+    for row, column, reaches in [(24, 24, True), (25, 3, False), (3, 27, False)]:
+        address = f"#parte=arquitectura&etapa=10&fila={row}&columna={column}"
+        place = figure(AUTOENCODER, "arquitectura", address)
+        begins = f"Mapa 0, fila {row}, columna {column}: "
+        wait(browser, lambda _, place=place, begins=begins: said(place).startswith(begins))
+        assert ([row, column] not in same.tolist()) == reaches
+        assert said(place).endswith("Ningún píxel de la prenda llega a él: es igual con todas.") != reaches
+        cursor, _ = place.find_elements(CSS, ".live-cursor")
+        assert cursor.is_displayed() == reaches
+
 
 def test_the_stamps_and_their_sum(browser, figure):
     place = figure(AUTOENCODER, "sellos")

@@ -87,7 +87,7 @@ COURSE = """
     const [layers, seed, inputs, shape, labels, steps] = arguments;
     const random = Random.seeded(seed);
     const network = Training.fresh(layers, random);
-    const next = Training.course(network, examples(inputs, shape, labels), {size: 100, rate: 1e-3, random});
+    const next = Training.course(network, examples(inputs, shape, labels), {size: 50, rate: 1e-3, random});
     return Array.from({length: steps}, next);
 """
 
@@ -164,11 +164,11 @@ def test_a_seed_gives_pytorch_s_weights_and_order(browser, book):
 
 
 def curve(network: nn.Module, x: Tensor, labels: Tensor | None, steps: int) -> list[float]:
-    """The losses of the ten lines of chapter 2, whose seed has drawn the network."""
+    """The losses of the ten lines of chapter 2, in batches of 50; their seed has drawn the network."""
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     losses: list[float] = []
     while len(losses) < steps:
-        for batch in torch.randperm(len(x)).split(100)[: steps - len(losses)]:
+        for batch in torch.randperm(len(x)).split(50)[: steps - len(losses)]:
             loss = loss_of(network, x[batch], None if labels is None else labels[batch])
             optimizer.zero_grad()
             loss.backward()

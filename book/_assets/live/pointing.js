@@ -37,6 +37,7 @@ const Pointing = (() => {
     const cursor = el("span", { class: "live-cursor" });
     const percent = (cells, count) => `${(100 * cells) / count}%`;
     const frame = (row, column, size) => {
+      cursor.hidden = !size;
       const { width, height } = picture;
       [cursor.style.top, cursor.style.left] = [percent(row, height), percent(column, width)];
       [cursor.style.height, cursor.style.width] = [percent(size, height), percent(size, width)];

@@ -58,10 +58,7 @@ live.part("arquitectura", (element) => {
   }
 
   function draw() {
-    if (state.stage > 1 && layers.length === 2) {
-      load().catch(sayError);
-      return "";
-    }
+    if (state.stage > 1 && layers.length === 2) return void load().catch(sayError);
     const found = Models.stages(layers, Firsts.pixels(state.garment)).slice(0, state.stage + 1);
     const { layer, shape: own, raw, values } = found[state.stage];
     const shape = Pictures.asMaps(own);
@@ -77,13 +74,17 @@ live.part("arquitectura", (element) => {
     const at = (map * height + row) * width + column;
     const place = state.stage === 5 ? [Math.floor((at % 25) / 5), at % 5] : [row, column];
     const [[top, bottom], [left, right]] = place.map((one) => reach(found, one));
-    frameSource(top, left, bottom - top + 1);
+    // What the transposed convolutions add below and on the right is their bias.
+    const blind = Math.max(row, column) >= { 9: 12, 10: 25 }[state.stage];
+    frameSource(top, left, blind ? 0 : bottom - top + 1);
     buttons.forEach((one, stage) => one.setAttribute("aria-pressed", String(stage === state.stage)));
 
     const vector = own.length === 1;
     const name = vector ? `Número ${at}` : `Mapa ${map}, fila ${row}, columna ${column}`;
     const sum = made(layer, raw[at], values[at], vector ? at : map);
-    const where = `Llegan a él las filas ${top} a ${bottom} y las columnas ${left} a ${right} de la prenda.`;
+    const where = blind
+      ? "Ningún píxel de la prenda llega a él: es igual con todas."
+      : `Llegan a él las filas ${top} a ${bottom} y las columnas ${left} a ${right} de la prenda.`;
     return (said.textContent = `${name}: ${text(values[at])}${sum}. ${where}`);
   }
 

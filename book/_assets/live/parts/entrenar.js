@@ -53,10 +53,7 @@ live.part("entrenar", (element) => {
     chart.picture,
     div("live-halves", ...views.map(({ box }) => box)),
     el("details", {}, el("summary", {}, "Con otros valores"), div("live-choice", ...choices.map(({ row }) => row))),
-    note(
-      "Con cada semilla, los pesos iniciales son los mismos que en PyTorch; sin dropout, la curva también. Los sorteos " +
-        "del dropout, en cambio, son otros que los del libro.",
-    ),
+    note("Cada semilla da los pesos iniciales y, sin dropout, la curva de PyTorch; el dropout sortea de otra manera."),
   );
 
   function chosen(key, word, values, names = values.map(String)) {

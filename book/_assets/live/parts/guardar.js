@@ -22,7 +22,7 @@ live.part("guardar", (element) => {
     const copied = document.execCommand("copy");
     area.remove();
     /** @type {HTMLElement} */ (before).focus();
-    say(copied ? said : "El navegador no deja copiar: el texto está a la vista más abajo.", true);
+    say(copied ? said : "El navegador no deja copiar: la dirección está en su barra; el Python, más abajo.", true);
   }
 
   // What computes the same with the project's package.

@@ -108,7 +108,7 @@ live.part("morir", (element) => {
     const now = history[shown / EVERY] ?? [];
     heads.tBodies[0].replaceChildren(...now.map(measures));
     const dead = now.filter(({ shares }) => shares.includes(0)).length;
-    told.textContent = `Después de ${shown} pasos, en ${dead} de las ${NETWORKS} redes alguna clase no da puntaje a ninguna prenda.`;
+    told.textContent = `Después de ${shown} pasos, en ${dead} de las ${NETWORKS} redes alguna clase no tiene puntaje mayor que 0 con ninguna prenda.`;
   }
 
   function draw() {
