@@ -117,22 +117,14 @@ def gains(of_set: str, seeds=None, **changed) -> np.ndarray:
 
 
 def new_groups() -> list[int]:
-    """Of a hundred images with a label: all but the first five."""
+    """Of a hundred images with a label: all but the first five. Each autoencoder that decides has three."""
     return sorted({run.configuration.get("train_block", 0) for run in stored()})[5:]
 
 
-def of_few_labels(of_set: str) -> np.ndarray:
-    """A row for each new group, a column for each of two autoencoders."""
-    few = {"train_size": 100, "batch_size": 20, "epochs": 100}
-    return np.array([gains(of_set, train_block=group, **few) for group in new_groups()])
-
-
 def with_few_labels(of_set: str) -> Difference:
-    return mean(of_few_labels(of_set).mean(1))
-
-
-def with_one(autoencoder: int, of_set: str) -> Difference:
-    return mean(of_few_labels(of_set)[:, autoencoder])
+    few = {"train_size": 100, "batch_size": 20, "epochs": 100}
+    of_groups = [gains(of_set, train_block=group, **few).item() for group in new_groups()]
+    return mean(np.reshape(of_groups, (-1, 3)).mean(1))
 
 
 def with_all_labels(of_set: str) -> Difference:
@@ -279,11 +271,9 @@ NUMBERS = {
     "10": {
         "menos_etiquetas": lambda: min(run.configuration["train_size"] for run in stored()),
         "mas_etiquetas": lambda: CLASSIFIER["train_size"],
-        "grupos_nuevos": lambda: len(new_groups()),
+        "semillas_nuevas": lambda: len(new_groups()) // 3,
         "decide_prueba": lambda: said(with_few_labels("test")),
         "decide_validacion": lambda: said(with_few_labels("validation")),
-        "decide_0_prueba": lambda: said(with_one(0, "test")),
-        "decide_1_prueba": lambda: said(with_one(1, "test")),
         "ayuda_muchas": lambda: said(with_all_labels("test")),
         "ayuda_muchas_validacion": lambda: said(with_all_labels("validation")),
     },
@@ -429,8 +419,7 @@ SENTENCES = [
     ("09", "Para reconstruir, $N$ importa", lambda: on_both(of_ecm, 64, 256)),
     ("09", "Para clasificar también", lambda: on_both(of_complete, 64, 256)),
     ("09", "De 64 a 128 no se distingue del azar", lambda: not on_both(of_complete, 64, 128)),
-    ("10", "fue con dos autoencoders", lambda: of_few_labels("test").shape[1] == 2),
-    ("10", "toda la ventaja es de uno", lambda: [on_both(with_one, at) for at in (0, 1)] == [False, True]),
+    ("10", "PENDIENTE", lambda: on_both(with_few_labels)),
     ("10", "no se distingue del azar", lambda: not on_both(with_all_labels)),
     ("11", "Sin ninguna de las dos cosas no se pierde ninguna clase", none_lost),
     (
