@@ -85,10 +85,9 @@ def beyond() -> list[str]:
         f"{plain(c9.simple_64_128_validacion)} on the validation set",
         f"256 against 64, with the paper's, {plain(c9.articulo_64_256_prueba)} and "
         f"{plain(c9.articulo_64_256_validacion)}",
-        f"with {few} labels, in {c10.grupos_nuevos} groups of images added to decide it, "
+        f"with {few}, over {c10.semillas_nuevas} autoencoders added to decide it, "
         f"{plain(c10.decide_prueba)} points on the test set and "
-        f"{plain(c10.decide_validacion)} on the validation set, all of it with one of two autoencoders "
-        f"({plain(c10.decide_0_prueba)} and {plain(c10.decide_1_prueba)} on the test set)",
+        f"{plain(c10.decide_validacion)} on the validation set",
         f"with {most}, {plain(c10.ayuda_muchas)} and {plain(c10.ayuda_muchas_validacion)}",
         f"{c11.perdidas} of {c11.corridas_del_articulo} networks lost a class;",
         f"plain scores lose none and reach {c11.exactitud_sin_nada:.2f} %",

@@ -419,8 +419,8 @@ SENTENCES = [
     ("09", "Para reconstruir, $N$ importa", lambda: on_both(of_ecm, 64, 256)),
     ("09", "Para clasificar también", lambda: on_both(of_complete, 64, 256)),
     ("09", "De 64 a 128 no se distingue del azar", lambda: not on_both(of_complete, 64, 128)),
-    ("10", "PENDIENTE", lambda: on_both(with_few_labels)),
-    ("10", "no se distingue del azar", lambda: not on_both(with_all_labels)),
+    ("10", "más de lo que explica el azar", lambda: on_both(with_few_labels)),
+    ("10", "no se distingue de él", lambda: not on_both(with_all_labels)),
     ("11", "Sin ninguna de las dos cosas no se pierde ninguna clase", none_lost),
     (
         "12",
