@@ -121,7 +121,7 @@ clean: ## remove what was built; the environment, the data and trained runs stay
 
 # Without the mark that the last line leaves, .venv is what an interrupted `make` left of it: from the start.
 $(READY): pyproject.toml constraints.txt install.py
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11, 2) or sys.exit("Python 3.11.2 or later is needed; name one: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; (3, 11, 2) <= sys.version_info < (3, 15) or sys.exit("Python 3.11.2 to 3.14 is needed; name one: make PYTHON=python3.12")'
 	@$(ALONE) test $@ -nt pyproject.toml && test $@ -nt constraints.txt && test $@ -nt install.py && exit; set -ex; \
 	test -e $@ || $(PYTHON) -m venv --clear .venv; \
 	$(BIN)/python install.py; \

@@ -57,6 +57,10 @@ def install_torch(settings: dict[str, str]) -> None:
     wanted = os.environ.get("TORCH") or ("cuda" if has_card() else "cpu")
     if wanted not in ("cpu", "cuda"):
         sys.exit(f"TORCH is {wanted!r}; it may be cpu or cuda, or not be set.")
+    if (platform.system(), platform.machine()) == ("Darwin", "x86_64"):
+        sys.exit(
+            "PyTorch is no longer built for Macs with an Intel processor; it is for Apple silicon, and Linux."
+        )
     if platform.system() != "Linux" or platform.machine() not in ("x86_64", "aarch64"):
         return  # there is but one
     torch, torchvision = (pinned(name) for name in ("torch", "torchvision"))
@@ -67,7 +71,7 @@ def install_torch(settings: dict[str, str]) -> None:
     elif wanted == "cpu" and not cpu_at_hand:
         there = settings | {"index-url": CPU_INDEX, "extra-index-url": ""}
         # Not what they need, of which that index has other versions.
-        both = "--no-deps", f"torch=={torch}+cpu", f"torchvision=={torchvision}+cpu"
+        both = "--no-deps", f"torch=={torch}+cpu", f"torchvision=={torchvision}"
         done = answers(CPU_INDEX) and install(there, *both)
     else:
         return

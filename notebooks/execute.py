@@ -175,7 +175,13 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="such as 04-clasificador; all of them if none"
     )
-    parser.add_argument("--to", type=Path, default=HERE, metavar="FOLDER", help="where the ipynb files go")
+    parser.add_argument(
+        "--to",
+        type=lambda text: Path(text).expanduser(),
+        default=HERE,
+        metavar="FOLDER",
+        help="where the ipynb files go",
+    )
     arguments = parser.parse_args()
     sources = [HERE / f"{name}.md" for name in dict.fromkeys(arguments.names)] or list(HERE.glob("*.md"))
     # Longest first, as far as their outputs tell, so that none of these is left alone at the end.

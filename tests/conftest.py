@@ -63,8 +63,9 @@ def book(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def hosted(tmp_path_factory, repository) -> Path:
-    """The folder of the HTML book of a project with this address; with the PDF, if this machine has TeX."""
-    builders = ("pdflatex", "html") if shutil.which("xelatex") and shutil.which("latexmk") else ("html",)
+    """The folder of the HTML book of a project with this address; with the PDF, if there is its TeX."""
+    tex = subprocess.run(["make", "tex"], cwd=PROJECT, capture_output=True).returncode == 0
+    builders = ("pdflatex", "html") if tex else ("html",)
     return built_once(tmp_path_factory, "hosted", repository, builders)
 
 
@@ -120,10 +121,10 @@ def build_book() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def needs():
-    """Skips the test where a tool is missing; fails it in continuous integration, which must have it."""
+    """Skips the test where a tool, or something else, is missing; fails it in CI, which must have it."""
 
-    def check(tool: str) -> None:
-        if not shutil.which(tool):
+    def check(tool: str, there: bool | None = None) -> None:
+        if not (shutil.which(tool) if there is None else there):
             give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
             give_up(f"{tool} is not on this machine")
 

@@ -441,7 +441,10 @@ def test_apt_is_the_last_source(plain, torchvision_unreachable, needs, monkeypat
     needs("apt-get")
     needs("dpkg-deb")
     monkeypatch.setattr(data, "DATA_FOLDER", tmp_path / "data")
-    assert data._fetch() == tmp_path / "data"
+    try:
+        assert data._fetch() == tmp_path / "data"
+    except DataError as error:
+        needs(f"Debian's mirror ({error})", there=False)
     assert_installed(tmp_path / "data", plain)
 
 

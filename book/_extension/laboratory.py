@@ -49,7 +49,7 @@ def write(app, folder: Path) -> None:
     _script(folder / "garments.js", "globalThis.garmentData", content)
     for network in networks:
         runs = {"autoencoder": network.autoencoder, "classifier": network.classifier}
-        paths = {name: _stored(run).folder / store.WEIGHTS for name, run in runs.items() if run}
+        paths = {name: _stored(run).folder / store.WEIGHTS for name, run in runs.items()}
         files = {name: path.read_bytes() for name, path in paths.items()}
         codes = evaluation.encode(_stored(network.autoencoder).model().encoder, chosen)
         files["codes"] = codes.numpy().tobytes()
@@ -106,11 +106,10 @@ def _described(network: laboratory.Network) -> dict:
         "id": network.name,
         "title": network.title,
         "n": network.autoencoder.n,
-        "layers": {name: laboratory.layers(run.network().eval()) for name, run in runs.items() if run},
-        "python": {name: laboratory.expression(run) for name, run in runs.items() if run},
-        "kB": round(
-            sum((_stored(run).folder / store.WEIGHTS).stat().st_size for run in runs.values() if run) / 1e3
-        ),
+        "layers": {name: laboratory.layers(run.network().eval()) for name, run in runs.items()},
+        "python": {name: laboratory.expression(run) for name, run in runs.items()},
+        # Four letters of base64 for three bytes.
+        "kB": round(sum((_stored(run).folder / store.WEIGHTS).stat().st_size for run in runs.values()) / 750),
     }
 
 

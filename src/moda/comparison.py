@@ -101,8 +101,8 @@ class Difference(NamedTuple):
 def paired(ones: Sequence[float], others: Sequence[float], together: int = 1) -> Difference | None:
     """`others` minus `ones`, pair by pair: runs that share their autoencoder, say.
 
-    `together`: how many differences a table shows; their intervals then hold all at once (Bonferroni). None
-    if the differences have no spread: fewer than two pairs, or the same difference in all.
+    `together`: how many differences a table shows of one set; their intervals then hold at once (Bonferroni).
+    None if the differences have no spread: fewer than two pairs, or the same difference in all.
     """
     differences = np.subtract(others, ones)
     if len(differences) < 2 or np.ptp(differences) <= 1e-9:

@@ -265,7 +265,7 @@ def _download_with_apt(scratch: Path) -> None:
         raise DataError("apt-get and dpkg-deb are not on this machine")
     # Its own lists and cache, so that it needs no rights over the system's.
     apt = ["apt-get", "-qq", f"-oDir::State::Lists={scratch}/lists", f"-oDir::Cache={scratch}/cache"]
-    apt += ["-oAPT::Sandbox::User=", "-oAPT::Update::Error-Mode=any"]
+    apt += ["-oAPT::Sandbox::User="]
     for folder in ("lists/partial", "cache/archives/partial"):
         (scratch / folder).mkdir(parents=True)
     for command in (

@@ -163,8 +163,8 @@ def main() -> None:
     parser.add_argument("--dask", metavar="ADDRESS")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--chapters", type=int, nargs="+", choices=CHAPTERS, metavar="NUMBER")
-    parser.add_argument("--compare", type=Path, metavar="FOLDER")
-    parser.add_argument("--adopt", type=Path, metavar="FOLDER")
+    for done in "--compare", "--adopt":
+        parser.add_argument(done, type=lambda text: Path(text).expanduser(), metavar="FOLDER")
     arguments = parser.parse_args()
     runs = needed(CHAPTERS[number] for number in arguments.chapters) if arguments.chapters else every()
     if arguments.compare:

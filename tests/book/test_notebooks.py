@@ -489,6 +489,7 @@ def test_missing_runs_are_trained_before_any_notebook_begins(apart, two_at_once,
         ("08-pixeles-que-faltan", "n", 0, "un entero mayor o igual que 1"),
         ("09-importa-n", "plain_ns", "[64, 64]", "una lista de valores distintos"),
         ("10-sirve-preentrenar", "sizes", "[100, 50001]", "cada uno un entero de 1 a 50000"),
+        ("10-sirve-preentrenar", "sizes", [1000, 2000, 3000, 4000], "no alcanzan las imágenes"),
         ("11-relu-y-dropout-en-la-salida", "seeds", "[]", "una lista de valores distintos"),
         ("12-espacio-latente", "learning_rate", 0, "un número mayor que 0"),
         ("13-corrigiendo-el-modelo", "seeds", "0.5", "una lista de valores distintos"),
@@ -600,7 +601,7 @@ def test_reruns_of_the_other_notebooks_train_and_finish(
     rerun(
         "10-sirve-preentrenar",
         tmp_path / "10.ipynb",
-        {**few, "sizes": "[20, 40]", "new_blocks": 5, "epochs": 1, "n": 4},
+        {**few, "sizes": "[20, 40]", "new_seeds": 5, "epochs": 1, "n": 4},
     )
     rerun("11-relu-y-dropout-en-la-salida", tmp_path / "11.ipynb", {**few, "epochs": 1})
     rerun("12-espacio-latente", tmp_path / "12.ipynb", {**short, "n": 2, "seed": 0, "other_seeds": 1})

@@ -84,7 +84,7 @@ def beyond() -> list[str]:
         f"128 against 64 is {plain(c9.simple_64_128_prueba)} points on the test set and "
         f"{plain(c9.simple_64_128_validacion)} on the validation set",
         f"256 against 64, {plain(c9.simple_64_256_prueba)} and {plain(c9.simple_64_256_validacion)}",
-        f"with {few}, in {c10.grupos_nuevos} groups of images added to decide it, "
+        f"with {few}, over {c10.semillas_nuevas} autoencoders added to decide it, "
         f"{plain(c10.decide_prueba)} points on the test set and "
         f"{plain(c10.decide_validacion)} on the validation set",
         f"with {most}, {plain(c10.ayuda_muchas)} and {plain(c10.ayuda_muchas_validacion)}",

@@ -125,7 +125,9 @@ def test_processes_give_what_one_thread_gives(monkeypatch, tmp_path):
     expected = obtain(SHARING[0], device="cpu")
     shutil.copytree(alone / folder_name(ENCODER), together / folder_name(ENCODER))
 
-    # joblib keeps its processes, which know the environment of their start only.
+    # joblib keeps its processes, which know the environment of their start only. On more cores it would give
+    # each several threads.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     joblib.Parallel(2)(joblib.delayed(str)(i) for i in range(2))
     monkeypatch.setenv("MODA_RUNS", str(together))
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)

@@ -119,6 +119,18 @@ def test_the_cost_of_another_answer(browser, figure, fashion_mnist):
     assert curve.get_attribute("aria-label") == f"El ECM: {(shirt - boot).square().mean():.4f}"
 
 
+@pytest.mark.parametrize(
+    "answer, amount, shown",
+    [(1, 0.3, "0.3"), (1, 1.7, "1.7"), (1, 50, "2"), (0, 2.5, "3"), (0, -40, "1")],
+    ids=["a tenth", "another", "too much", "between pixels", "out of all limits"],
+)
+def test_an_address_may_say_any_amount(browser, figure, answer, amount, shown):
+    place = figure(DATA, "prendas", f"#parte=prendas&prenda=9&respuesta={answer}&cuanto={amount}")
+    assert place.find_element(By.TAG_NAME, "output").text == shown
+    assert place.find_element(CSS, "input[type=range]").get_attribute("value") == shown
+    assert "NaN" not in place.get_attribute("innerHTML")
+
+
 def scores_shown(place) -> list[tuple[str, float, str, float]]:
     """Of each class its name, the probability in percent, the arrow and ŷ − y."""
     rows = [row.text.replace("−", "-").split("\n") for row in place.find_elements(CSS, "tbody tr")]
@@ -172,6 +184,11 @@ def test_the_error_and_where_it_pushes_the_scores(browser, figure, fashion_mnist
     assert {percent for _, percent, *_ in scores_shown(place)} == {10.0}
     curve = place.find_element(CSS, ".live-chart").get_attribute("aria-label")
     assert curve == f"El error: 10 %: {np.log(10):.2f}"
+    for slider, score in (sliders[9], -4), (sliders[0], 6):
+        slide(browser, slider, score)
+        raw[CLASSES.index("Bota" if score < 0 else CLASSES[0])] = score
+    agrees(9, relu=False)
+    assert float(place.find_element(CSS, ".live-dot").get_attribute("cy")) > 0, "in the picture"
 
 
 def test_a_case_is_in_the_address_and_nonsense_is_not(browser, figure):

@@ -121,6 +121,10 @@ def test_what_each_stage_delivers_and_from_where(browser, figure, fashion_mnist)
     assert left <= touched_columns.min() and touched_columns.max() <= right
     assert reached == [12, 21, 8, 17]
 
+    # The address may say a line between two maps.
+    place = figure(AUTOENCODER, "arquitectura", "#parte=arquitectura&etapa=1&fila=26&columna=53")
+    assert said(place).startswith("Mapa 1, fila 25, columna 25: ")
+
     # And where none reaches, on the picture too.
     reconstruction = model(x.detach())[0, 0]
     same = (model(torch.rand_like(x))[0, 0] == reconstruction).nonzero()

@@ -82,13 +82,19 @@ def test_another_garment_another_choice_and_the_curve_before(browser, book, fash
     bag = fashion_mnist.test[[fashion_mnist.test.labels.tolist().index(8)]]
     garment = place.find_element(CSS, 'canvas[aria-label="La prenda"]')
     assert (shown(browser, garment) == bag.images[0].numpy()).all()
+    wait(browser, lambda _: len(place.find_elements(CSS, ".live-film")[0].text.split()) == 1)
     place.find_element(CSS, "summary").click()
-    (rate,) = (Select(one) for one in place.find_elements(CSS, "details select") if "0.03" in one.text)
-    rate.select_by_visible_text("0.01")
-    wait(browser, lambda _: "tasa=0.01&" in browser.current_url)
-    assert steps_taken(place) == 0
-    before = place.find_element(CSS, ".live-other").get_attribute("d")
-    assert before.startswith("M"), "the curve before is there to compare with"
+    for changed, value, said in [("0.03", "0.01", "tasa=0.01&"), ("500", "500", "lote=500&")]:
+        curve = place.find_element(CSS, ".live-line:not(.live-other)").get_attribute("d")
+        assert curve.startswith("M")
+        (select,) = (Select(one) for one in place.find_elements(CSS, "details select") if changed in one.text)
+        select.select_by_visible_text(value)
+        wait(browser, lambda _, said=said: said in browser.current_url)
+        assert steps_taken(place) == 0
+        before = place.find_element(CSS, ".live-other").get_attribute("d")
+        assert before == curve, "the curve before is there to compare with"
+        press(browser, place, "Un paso")
+        wait(browser, lambda _: steps_taken(place) == 1)
 
 
 def shares(place) -> list[list[str]]:

@@ -163,12 +163,12 @@ def test_a_seed_gives_pytorch_s_weights_and_order(browser, book):
     assert drawn_order == order.tolist()
 
 
-def curve(network: nn.Module, x: Tensor, labels: Tensor | None, steps: int) -> list[float]:
-    """The losses of the ten lines of chapter 2, in batches of 50; their seed has drawn the network."""
+def curve(network: nn.Module, x: Tensor, labels: Tensor | None, steps: int, size: int = 100) -> list[float]:
+    """The losses of the ten lines of chapter 2, whose seed has drawn the network."""
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     losses: list[float] = []
     while len(losses) < steps:
-        for batch in torch.randperm(len(x)).split(50)[: steps - len(losses)]:
+        for batch in torch.randperm(len(x)).split(size)[: steps - len(losses)]:
             loss = loss_of(network, x[batch], None if labels is None else labels[batch])
             optimizer.zero_grad()
             loss.backward()
@@ -193,7 +193,7 @@ def test_with_dropout_the_curves_lie_within_pytorch_s(browser, book, fashion_mni
         ours += [
             browser.execute_script(LEARN + COURSE, layers, seed, packed(x), list(x[0].shape), given, steps)
         ]
-        theirs += [curve(network, x, labels, steps)]
+        theirs += [curve(network, x, labels, steps, size=50)]
     mine, others = (torch.tensor(losses).view(3, -1, 10).mean(2) for losses in (ours, theirs))
     spread = others.std(0)
     print(kind, mine.mean(0), others.mean(0), spread)

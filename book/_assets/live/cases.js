@@ -31,7 +31,7 @@ const Cases = (() => {
       const said = new URLSearchParams(location.hash.slice(1));
       if (said.get("parte") !== part) return;
       for (const [word, [name, least, most, step = 1]] of Object.entries(fields)) {
-        const found = (said.get(word) ?? "").split(",").map((text) => Math.round(parseFloat(text) / step) * step);
+        const found = (said.get(word) ?? "").split(",").map((text) => Math.round(parseFloat(text) / step) / (1 / step));
         if (found.length !== listed(name).length || !found.every((value) => value >= least && value <= most)) continue;
         Object.assign(state, { [name]: Array.isArray(state[name]) ? found : found[0] });
       }

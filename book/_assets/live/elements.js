@@ -22,7 +22,7 @@ const Elements = (() => {
 
   // Controls, each with the row that it is and a function that has it show a value.
   function slider(label, attributes, oninput) {
-    const [name, value] = [el("span", {}, label), el("output")];
+    const [name, value] = [el("span", {}, label), el("output", { "aria-live": "off" })];
     const input = el("input", { ...attributes, type: "range", oninput: () => oninput(Number(input.value)) });
     const row = el("label", { class: "live-control" }, name, input, value);
     const show = (number, text = String(number)) => {

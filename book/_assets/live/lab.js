@@ -62,7 +62,7 @@ const lab = (() => {
     const [arrived] = await Promise.allSettled([Models.load(id)]);
     if (mine !== latest) return;
     if (arrived.status === "rejected") throw arrived.reason;
-    Object.assign(state, { network: id, code: mine.code ?? state.code });
+    Object.assign(state, { network: id, code: mine.code ?? (id === state.network ? state.code : null) });
     update(arrived.value);
     performance.mark("laboratorio");
     drawAll();
@@ -85,9 +85,8 @@ const lab = (() => {
 
   let lastSeen = -1;
   function announce() {
-    const { probabilities } = shared.now;
-    const label = probabilities ? Plots.best(probabilities) : -1;
-    if (label >= 0 && lastSeen >= 0 && label !== lastSeen) say(`La red ve: ${told(probabilities)}`);
+    const label = Plots.best(shared.now.probabilities);
+    if (lastSeen >= 0 && label !== lastSeen) say(`La red ve: ${told(shared.now.probabilities)}`);
     lastSeen = label;
   }
 
@@ -126,7 +125,7 @@ const lab = (() => {
     if (shared.now.model) for (const part of parts) part.draw?.();
   });
   parts.forEach(live.bring);
-  recall().catch(() => choose(networkData[0].id));
+  recall().catch((error) => choose(networkData[0].id).finally(() => sayError(error)));
 
   return Object.assign(shared, { state, refresh, set, choose, take, show, told });
 })();

@@ -18,7 +18,7 @@ const Models = (() => {
       ...described,
       encoder: both.filter(({ name }) => name.startsWith("encoder.")),
       decoder: both.filter(({ name }) => name.startsWith("decoder.")),
-      classifier: classifier ? Network.equipped(described.layers.classifier ?? [], Network.bytes(classifier)) : null,
+      classifier: Network.equipped(described.layers.classifier, Network.bytes(classifier)),
       ...summary(Network.floats(codes), described.n),
     };
   }
@@ -43,7 +43,6 @@ const Models = (() => {
 
   // Without `relu`, from the scores as they leave the last linear layer.
   function classify(/** @type {Model} */ { classifier }, pixels, { relu = true } = {}) {
-    if (!classifier) return null;
     const layers = classifier.filter(({ name, type }) => relu || !(name.startsWith("head.") && type === "ReLU"));
     return Network.softmax(Network.forward(layers, asImage(pixels)).values);
   }

@@ -19,7 +19,7 @@ const Numbers = (() => {
     function cell(index) {
       if (!change) return el("td");
       const name = `${label}, fila ${Math.floor(index / columns)}, columna ${index % columns}`;
-      const oninput = ({ target }) => target.value && change(Array.from(current).with(index, target.valueAsNumber));
+      const oninput = ({ target }) => change(Array.from(current).with(index, Number(target.value)));
       return el("input", { type: "number", step: "any", "aria-label": name, oninput });
     }
 

@@ -90,15 +90,15 @@ interface Described {
   id: string;
   title: string;
   n: number;
-  layers: { autoencoder: Layer[]; classifier?: Layer[] };
-  python: { autoencoder: string; classifier?: string };
+  layers: { autoencoder: Layer[]; classifier: Layer[] };
+  python: { autoencoder: string; classifier: string };
   kB: number;
 }
 
 interface Model extends Described {
   encoder: Layer[];
   decoder: Layer[];
-  classifier: Layer[] | null;
+  classifier: Layer[];
   /** Of the garments. */
   codes: Float32Array[];
   /** By neuron. */
@@ -118,7 +118,7 @@ interface Answer {
   output: Float32Array;
   /** The squared error of the output. */
   error: number;
-  probabilities: Float32Array | null;
+  probabilities: Float32Array;
 }
 
 /** What the reader has chosen in the laboratory, or drawn. */

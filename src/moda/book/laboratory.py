@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from moda import evaluation
-from moda.configurations import AutoencoderRun, ClassifierRun, Run, with_starts
+from moda.configurations import AutoencoderRun, ClassifierRun, Run
 from moda.data import CLASSES, Images
 from moda.networks import Autoencoder, Classifier
 
@@ -18,10 +18,10 @@ PER_CLASS, CONFUSED = 10, 3
 
 @dataclass(frozen=True)
 class Network:
-    """One network of the page: an autoencoder and, if there is one, the classifier that starts from it."""
+    """One network of the page: an autoencoder, and the classifier that starts from it."""
 
     autoencoder: AutoencoderRun
-    classifier: ClassifierRun | None
+    classifier: ClassifierRun
 
     @property
     def mended(self) -> bool:
@@ -38,12 +38,9 @@ class Network:
 
 
 def networks(runs: Iterable[Run]) -> list[Network]:
-    """The networks that these runs make up, in the order of their autoencoders."""
-    runs = list(runs)
-    classifiers = {run.autoencoder: run for run in runs if isinstance(run, ClassifierRun)}
-    return [
-        Network(run, classifiers.get(run)) for run in with_starts(runs) if isinstance(run, AutoencoderRun)
-    ]
+    """The networks that these runs make up, in the order of their classifiers."""
+    classifiers = (run for run in runs if isinstance(run, ClassifierRun))
+    return [Network(run.autoencoder, run) for run in classifiers if run.autoencoder]
 
 
 def layers(model: Autoencoder | Classifier) -> list[dict[str, Any]]:

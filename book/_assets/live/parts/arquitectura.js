@@ -65,8 +65,8 @@ live.part("arquitectura", (element) => {
     [height, width] = shape.slice(1);
     Pictures.paint(source, found[0].values);
     Pictures.paintMaps(maps, Pictures.scaled(values), shape, across(shape));
-    state.row = Math.min(state.row, maps.height - 1);
-    state.column = Math.min(state.column, maps.width - 1);
+    state.row = Math.min(state.row - Number(state.row % (height + 1) === height), maps.height - 1);
+    state.column = Math.min(state.column - Number(state.column % (width + 1) === width), maps.width - 1);
     frame(state.row, state.column, 1);
 
     const [row, column] = [state.row % (height + 1), state.column % (width + 1)];
@@ -74,8 +74,7 @@ live.part("arquitectura", (element) => {
     const at = (map * height + row) * width + column;
     const place = state.stage === 5 ? [Math.floor((at % 25) / 5), at % 5] : [row, column];
     const [[top, bottom], [left, right]] = place.map((one) => reach(found, one));
-    // What the transposed convolutions add below and on the right is their bias.
-    const blind = Math.max(row, column) >= { 9: 12, 10: 25 }[state.stage];
+    const blind = Math.max(row, column) >= { 9: 12, 10: 25 }[state.stage]; // what the transposed ones add is a bias
     frameSource(top, left, blind ? 0 : bottom - top + 1);
     buttons.forEach((one, stage) => one.setAttribute("aria-pressed", String(stage === state.stage)));
 

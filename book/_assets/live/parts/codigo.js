@@ -12,10 +12,12 @@ live.part("codigo", (element) => {
   );
   let controls = [];
   let built = null;
+  let averaged; // of the class that is chosen
 
   function averageOf(label) {
     const own = lab.now.model.codes.filter((_, index) => Garments.labels[index] === label);
-    if (own.length) lab.set({ code: own[0].map((_, neuron) => Numbers.mean(own.map((code) => code[neuron]))) });
+    averaged = own[0]?.map((_, neuron) => Numbers.mean(own.map((code) => code[neuron])));
+    if (averaged) lab.set({ code: averaged });
   }
 
   // Each neuron as in some garment, drawn for each anew.
@@ -40,6 +42,6 @@ live.part("codigo", (element) => {
     if (built !== model) build(model);
     built = model;
     for (const { neuron, show } of controls) show(code[neuron], code[neuron].toFixed(2));
-    if (!lab.state.code) ofClass.show(0);
+    if (lab.state.code !== averaged) ofClass.show(0);
   };
 });

@@ -2,7 +2,7 @@
 // What each network makes of the same garment.
 live.part("comparar", (element) => {
   const { el, div, button, figure } = Elements;
-  const megabytes = networkData.slice(1).reduce((sum, { kB }) => sum + (kB * 4) / 3000, 0);
+  const megabytes = networkData.slice(1).reduce((sum, { kB }) => sum + kB / 1000, 0);
   const all = `Comparar las ${networkData.length} redes (${megabytes.toFixed(1)} MB)`;
   const start = button(all, () => compare().catch(sayError));
   const box = div("live-pictures live-networks");
@@ -30,7 +30,7 @@ live.part("comparar", (element) => {
       const probabilities = Models.classify(model, pixels);
       Pictures.paint(picture, output);
       const error = Numbers.squaredError(output, pixels).toFixed(4);
-      text.textContent = `ECM ${error}. ${probabilities ? lab.told(probabilities) : "Sin clasificador"}`;
+      text.textContent = `ECM ${error}. ${lab.told(probabilities)}`;
     }
   };
 });

@@ -87,7 +87,7 @@ live.part("convolucion", (element) => {
     fila: ["row", 0, SUMS - 1],
     columna: ["column", 0, SUMS - 1],
     filtro: ["filter", 0, EDITED],
-    pesos: ["weights", -999, 999, 0.001],
+    pesos: ["weights", -1e6, 1e6, 0.001],
     sesgo: ["bias", -9, 9, 0.001],
     luego: ["after", 0, 2],
   };

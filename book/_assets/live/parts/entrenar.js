@@ -6,7 +6,8 @@ live.part("entrenar", (element) => {
   const state = { rate: 0.001, size: 100, seed: 4, dropout: 1, garments: [9, 2] };
   let losses = [];
   let film = []; // by epoch, what the network made of the garments at its end
-  let earlier = []; // the points of the curve before, for comparison
+  let points = []; // of the curve
+  let earlier = []; // those of the curve before, for comparison
   let begun = ""; // with which choices
   let running = false;
   let stocked = false; // whether the worker has the images
@@ -71,17 +72,16 @@ live.part("entrenar", (element) => {
   }
 
   function frame(values, epoch) {
-    const picture = Pictures.canvas(epoch ? `Al terminar la época ${epoch}` : "Sin entrenar");
+    const picture = Pictures.canvas(epoch ? `Época ${epoch}` : "Sin entrenar");
     Pictures.paint(picture, values);
     return figure(String(epoch), picture);
   }
 
   const garments = () => state.garments.map(Firsts.pixels);
   const total = () => Math.ceil(IMAGES / state.size) * EPOCHS;
-  const points = () => losses.map((loss, i) => [((i + 1) * EPOCHS) / total(), Math.min(loss, TOP)]);
 
   function restart() {
-    if (losses.length) earlier = points();
+    if (losses.length) earlier = points;
     [losses, film, running, stocked] = [[], [], false, false];
     tell({ begin: { layers: networkData[0].layers.autoencoder, ...state }, change: { garments: garments() } });
     show();
@@ -106,14 +106,14 @@ live.part("entrenar", (element) => {
   }
 
   function receive({ loss, outputs }) {
-    if (loss !== undefined) losses.push(loss);
+    if (loss !== undefined && losses.push(loss) > total()) return void losses.pop(); // ordered twice
     film[Math.ceil((losses.length * EPOCHS) / total())] = outputs;
     views.forEach(({ of, output, error, strip }, i) => {
       const pixels = garments()[i];
       Pictures.paint(of, pixels);
       Pictures.paint(output, outputs[i]);
       error.textContent = `ECM ${Numbers.squaredError(pixels, outputs[i]).toFixed(3)}`;
-      strip.replaceChildren(...film.map((made, epoch) => frame(made[i], epoch)));
+      strip.replaceChildren(...film.flatMap((made, epoch) => frame(made[i], epoch)));
     });
     if (running && losses.length === total()) stop();
     else show();
@@ -126,9 +126,10 @@ live.part("entrenar", (element) => {
     [go.disabled, once.disabled, anew.disabled] = [done, done || running, !losses.length];
     const now = losses.length ? `ECM del último: ${last.toFixed(4)}` : "todo sale del mismo gris";
     told.textContent = `${losses.length} de ${total()} lotes; ${now}.`;
+    points = losses.map((loss, i) => [((i + 1) * EPOCHS) / total(), Math.min(loss, TOP)]);
     chart.show({
-      points: points(),
-      at: points().at(-1),
+      points,
+      at: points.at(-1),
       said: last?.toFixed(3) ?? "",
       x: [0, 1, 2, 3, 4, 5, 6],
       y: [0, 0.1, 0.2, TOP],
@@ -143,6 +144,7 @@ live.part("entrenar", (element) => {
     for (const { key, values } of choices)
       state[key] = values.find((value) => value >= 0.999 * state[key]) ?? values[0];
     const wanted = choices.map(({ key }) => state[key]).join();
+    film = []; // it was of the garments before
     if (wanted !== begun) restart();
     else tell({ change: { garments: garments() } });
     begun = wanted;

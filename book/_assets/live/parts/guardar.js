@@ -37,18 +37,18 @@ live.part("guardar", (element) => {
       drawn && "import base64\n",
       "import torch\n",
       "from moda import data",
-      `from moda.runs import ${classifier ? "AutoencoderRun, ClassifierRun" : "AutoencoderRun"}, obtain\n`,
+      `from moda.runs import AutoencoderRun, ClassifierRun, obtain\n`,
       drawn && `dibujo = bytearray(base64.b64decode(${bytes}\n))`,
       drawn && "x = torch.frombuffer(dibujo, dtype=torch.uint8).view(1, 1, 28, 28) / 255",
       !drawn && `x = ${chosen}.pixels  # ${Garments.className(state.garment)}`,
       `autoencoder = obtain(${autoencoder}).model()`,
-      classifier && `clasificador = obtain(${classifier}).model()`,
+      `clasificador = obtain(${classifier}).model()`,
       "with torch.no_grad():",
       `    codigo = ${state.code ? `torch.tensor([[${numbers}]])` : "autoencoder.encoder(x)"}`,
       "    reconstruccion = autoencoder.decoder(codigo)",
-      classifier && "    probabilidades = clasificador(x).softmax(1)",
-      classifier && "for clase, probabilidad in zip(data.CLASSES, probabilidades[0]):",
-      classifier && '    print(f"{clase}: {100 * probabilidad:.1f} %")',
+      "    probabilidades = clasificador(x).softmax(1)",
+      "for clase, probabilidad in zip(data.CLASSES, probabilidades[0]):",
+      '    print(f"{clase}: {100 * probabilidad:.1f} %")',
     ];
     return lines.filter(Boolean).join("\n") + "\n";
   }
@@ -72,7 +72,6 @@ live.part("guardar", (element) => {
     Garments.classes.forEach((name, label) => {
       const y = 56 + 28 * label;
       page.fillText(name, 620, y);
-      if (!probabilities) return;
       page.fillRect(725, y - 12, 110 * probabilities[label], 14);
       page.fillText(percent(probabilities[label]), 845, y);
     });

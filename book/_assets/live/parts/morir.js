@@ -3,7 +3,7 @@
 live.part("morir", (element) => {
   const { el, button, note, slider, choice, table, heading, percent } = Elements;
   const [STEPS, EVERY, NETWORKS] = [400, 10, 10];
-  const [linear, relu, dropout] = networkData[0].layers.classifier?.slice(-3) ?? []; // the head
+  const [linear, relu, dropout] = networkData[0].layers.classifier.slice(-3); // the head
   const OUTPUTS = [
     { name: "la ReLU del artículo", activation: [relu], bias: 0 },
     { name: "sin ReLU", activation: [], bias: 0 },

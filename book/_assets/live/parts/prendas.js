@@ -38,6 +38,7 @@ live.part("prendas", (element) => {
   function draw() {
     const { unit, range, make } = ANSWERS[state.answer];
     const [min, max, step] = range;
+    state.amount = Object.assign(amount.input, { min, max, step, value: state.amount }).valueAsNumber;
     const image = Firsts.pixels(state.garment);
     const cost = (by) => Numbers.squaredError(make(image, by), image);
     const count = Math.round((max - min) / step) + 1;
@@ -47,7 +48,6 @@ live.part("prendas", (element) => {
     const made = make(image, state.amount);
     const shown = [image, made, made.map((value, at) => 4 * (value - image[at]) ** 2)];
     shown.forEach((values, i) => Pictures.paint(pictures[i], values));
-    Object.assign(amount.input, { min, max, step });
     amount.name.textContent = unit;
     const here = cost(state.amount);
     const text = here.toFixed(4);

@@ -19,7 +19,7 @@ live.part("puntajes", (element) => {
   const lines = rows.map(({ line }) => line);
   const scores = table("live-bars live-scores", says, ["Clase", "Puntaje", "Probabilidad", "ŷ − y"], lines);
   const error = Charts.curve("El error", "Probabilidad de la clase verdadera (%)", "Error");
-  const points = Array.from({ length: 200 }, (_, i) => (i + 1) / 2).map((p) => [p, -Math.log(p / 100)]);
+  const points = Array.from({ length: 200 }, (_, i) => [100 * 1.065 ** -i, i * Math.log(1.065)]);
   const label = choice("Clase verdadera", Firsts.classes, (value) => set({ label: value }));
   const relu = check("ReLU", (on) => set({ relu: on }));
   const zeros = button("Todos en 0", () => set({ scores: state.scores.map(() => 0) }));
@@ -47,7 +47,9 @@ live.part("puntajes", (element) => {
     });
     const p = probabilities[state.label];
     const said = `${Numbers.text(100 * p, 1)} %: ${(-Math.log(p)).toFixed(2)}`;
-    error.show({ points, at: [100 * p, -Math.log(p)], said, x: [0, 25, 50, 75, 100], y: [0, 1, 2, 3, 4, 5] });
+    const y = [0, 1, 2, 3, 4, 5].map((part) => (-Math.log(p) > 5 ? 2.5 : 1) * part);
+    const within = points.filter(([, cost]) => cost <= y[5]);
+    error.show({ points: within, at: [100 * p, -Math.log(p)], said, x: [0, 25, 50, 75, 100], y });
     return `Probabilidad de la clase verdadera y error: ${said}`;
   }
 

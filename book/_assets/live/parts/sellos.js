@@ -48,6 +48,6 @@ live.part("sellos", (element) => {
     return (said.textContent = `Recuadrados: en cada sello, dónde cae; en la suma, los números ${text}.`);
   }
 
-  const fields = { entrada: ["input", -99, 99, 0.001], sello: ["stamp", -99, 99, 0.001], paso: ["stride", 1, 2] };
+  const fields = { entrada: ["input", -1e6, 1e6, 0.001], sello: ["stamp", -1e6, 1e6, 0.001], paso: ["stride", 1, 2] };
   const set = Cases.keep("sellos", state, fields, draw);
 });

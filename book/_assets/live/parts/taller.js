@@ -86,7 +86,6 @@ live.part("taller", (element) => {
   function mirrorHint() {
     const { model, pixels, probabilities } = lab.now;
     const other = Models.classify(model, Drawing.mirrored(pixels));
-    if (!probabilities || !other) return "";
     const better = Plots.best(other) !== Plots.best(probabilities) && Math.max(...other) > Math.max(...probabilities);
     return better ? `Reflejado, sería: ${lab.told(other)}` : "";
   }
@@ -123,8 +122,7 @@ live.part("taller", (element) => {
     paint(difference, darker, SIGNED);
     error.textContent = `ECM ${now.error.toFixed(4)}`;
     bars.show([now.probabilities]);
-    const only = "Esta red solo reconstruye: el libro no guarda su clasificador.";
-    verdict.textContent = now.probabilities ? `La red ve: ${lab.told(now.probabilities)}` : only;
+    verdict.textContent = `La red ve: ${lab.told(now.probabilities)}`;
     hint.textContent = state.garment === null ? mirrorHint() : labelled();
     drawCode();
     drawChoice();

@@ -14,7 +14,7 @@ live.part("tapar", (element) => {
   framed.classList.add("live-cover");
   const heat = Pictures.canvas("Mapa de sensibilidad", GRID, GRID);
   const said = note("", { "aria-live": "polite" });
-  const columns = ["Con la ReLU del artículo", "Sin ella"];
+  const columns = ["La red", "Sin ReLU de salida"];
   const bars = Plots.probabilities("Con la parte tapada", Garments.classes, columns);
   const controls = {
     row: slider("Fila", { min: 0, max: SIDE - 1 }, (row) => move({ row })),
@@ -38,14 +38,13 @@ live.part("tapar", (element) => {
   async function sensitivity() {
     const { model, pixels, probabilities } = lab.now;
     const { size } = state.patch;
-    if (!probabilities) return;
     const [of, label] = [{ pixels, size }, Plots.best(probabilities)];
     const drops = new Float32Array(GRID * GRID);
     measured = of;
     for (let row = 0; row < GRID; row++) {
       for (let column = 0; column < GRID; column++) {
         const hidden = covered(pixels, { row: 2 * row, column: 2 * column, size });
-        drops[row * GRID + column] = probabilities[label] - (Models.classify(model, hidden)?.[label] ?? 0);
+        drops[row * GRID + column] = probabilities[label] - Models.classify(model, hidden)[label];
       }
       const lower = drops.map((drop) => Math.max(0, drop));
       Pictures.paint(heat, lower, HEAT);
@@ -65,7 +64,6 @@ live.part("tapar", (element) => {
     Pictures.paint(picture, hidden);
     frame(row - (size - 1) / 2, column - (size - 1) / 2, size);
     bars.show([Models.classify(model, hidden), Models.classify(model, hidden, { relu: false })]);
-    measure.disabled = !model.classifier;
     for (const [key, control] of Object.entries(controls)) control.show(state.patch[key]);
     if (same(measured)) return;
     measured = null;

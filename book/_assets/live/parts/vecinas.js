@@ -27,7 +27,9 @@ live.part("vecinas", (element) => {
   });
   const code = Plots.code("Código de la prenda");
   const pictures = div("live-pictures live-nearby", ...views.map(({ box }) => box));
-  const found = div("", pictures, note("Su código, sin las neuronas que valen siempre 0"), code.box);
+  const about =
+    "Su código, sin las neuronas que valen siempre 0. Las imágenes están comprimidas, y así van al laboratorio.";
+  const found = div("", pictures, note(about), code.box);
   const map = div("live-map live-plane", ground, ...views.map(({ mark }) => mark));
   element.append(
     ...heading("¿A qué se parece cada prenda, según su código?", ...chips),
