@@ -48,8 +48,7 @@ def write(app, folder: Path) -> None:
     }
     _script(folder / "garments.js", "globalThis.garmentData", content)
     for network in networks:
-        runs = {"autoencoder": network.autoencoder, "classifier": network.classifier}
-        paths = {name: _stored(run).folder / store.WEIGHTS for name, run in runs.items()}
+        paths = {name: _stored(run).folder / store.WEIGHTS for name, run in network.runs.items()}
         files = {name: path.read_bytes() for name, path in paths.items()}
         codes = evaluation.encode(_stored(network.autoencoder).model().encoder, chosen)
         files["codes"] = codes.numpy().tobytes()
@@ -101,7 +100,7 @@ def _write_figures(
 
 
 def _described(network: laboratory.Network) -> dict:
-    runs = {"autoencoder": network.autoencoder, "classifier": network.classifier}
+    runs = network.runs
     return {
         "id": network.name,
         "title": network.title,
@@ -116,7 +115,7 @@ def _described(network: laboratory.Network) -> dict:
 def _firsts(network: laboratory.Network, test: data.Images) -> dict:
     """The first test image of each class, its scores before the ReLU, and the first filters."""
     firsts = live_figures.firsts(test)
-    model, classifier = (_stored(run).model().eval() for run in (network.autoencoder, network.classifier))
+    model, classifier = (_stored(run).model().eval() for run in network.runs.values())
     with torch.no_grad():
         scores = classifier.head[0](classifier.encoder(firsts.pixels))
     filters = [tensor.detach().flatten() for tensor in (model.encoder[0].weight, model.encoder[0].bias)]

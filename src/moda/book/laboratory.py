@@ -24,6 +24,11 @@ class Network:
     classifier: ClassifierRun
 
     @property
+    def runs(self) -> dict[str, Run]:
+        """By their names on the page."""
+        return {"autoencoder": self.autoencoder, "classifier": self.classifier}
+
+    @property
     def mended(self) -> bool:
         return self.autoencoder.all_pixels
 
