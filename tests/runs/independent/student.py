@@ -9,11 +9,19 @@ ANGLES = np.linspace(0, math.pi / 2, 200_001)
 Difference = tuple[float, float]  # its mean, and half its interval
 
 
-def quantile(level: float, freedom: float) -> float:
-    """With t = sqrt(freedom) tan(a), the density of the angle a goes as cos(a) ** (freedom - 1)."""
+def within(freedom: float) -> np.ndarray:
+    """Of |t| below sqrt(freedom) tan(a) for each angle a, whose density goes as cos(a) ** (freedom - 1)."""
     density = np.cos(ANGLES) ** (freedom - 1)
     mass = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
-    return math.sqrt(freedom) * math.tan(np.interp(2 * level - 1, mass / mass[-1], ANGLES))
+    return mass / mass[-1]
+
+
+def quantile(level: float, freedom: float) -> float:
+    return math.sqrt(freedom) * math.tan(np.interp(2 * level - 1, within(freedom), ANGLES))
+
+
+def p_value(t: float, freedom: float) -> float:
+    return 1 - np.interp(math.atan(abs(t) / math.sqrt(freedom)), ANGLES, within(freedom))
 
 
 def density(x: np.ndarray, freedom: float) -> float:
@@ -41,6 +49,13 @@ def prediction(values: np.ndarray) -> np.ndarray:
     """Half the interval of one more value around the mean of these; in a matrix, of each column."""
     k = len(values)
     return quantile(0.975, k - 1) * values.std(axis=0, ddof=1) * math.sqrt(1 + 1 / k)
+
+
+def one_pair(ones: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:
+    """How much one more of the others may lead one more of these: mean, standard error and freedom."""
+    parts = [values.var(ddof=1) * (1 + 1 / len(values)) for values in (ones, others)]
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (ones, others)))
+    return others.mean() - ones.mean(), math.sqrt(sum(parts)), freedom
 
 
 def clear(*differences: Difference) -> bool:
