@@ -59,6 +59,8 @@ def densities(groups: dict, published, widened=True) -> dict:
     groups = {name: values.reshape(len(values), -1) for name, values in groups.items() if len(values)}
     freedom = sum(map(len, groups.values())) - len(groups) - (np.size(published) - 1)
     apart = np.concatenate([values - values.mean(0) for values in groups.values()])
+    if not apart.any():
+        return {}
     scale = np.linalg.cholesky(apart.T @ apart / freedom)
     likely = {}
     for name, values in groups.items():
@@ -89,7 +91,9 @@ def laplace(happened: np.ndarray) -> float:
 
 def product(factors: list[dict]) -> np.ndarray:
     """By setting; what was not simulated gets the best of the others."""
-    return np.prod([[one.get(setting, max(one.values())) for setting in SETTINGS] for one in factors], axis=0)
+    return np.prod(
+        [[one.get(setting, max(one.values(), default=1)) for setting in SETTINGS] for one in factors], axis=0
+    )
 
 
 def believed(rows: dict, ecms: dict, larger="apart", widened=True, without=()) -> dict:
@@ -132,17 +136,33 @@ def ways() -> list[dict]:
 
 
 def resampled(groups: dict, draw: np.random.Generator) -> dict:
-    return {key: draw.choice(some, len(some)) if len(some) else some for key, some in groups.items()}
+    return {key: drawn_again(some, draw) if len(some) else some for key, some in groups.items()}
+
+
+def drawn_again(some: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """As many runs, one of them complete if any of these is."""
+    while True:
+        drawn = draw.choice(some, len(some))
+        if some.ndim == 1 or drawn[:, 0].any() or not some[:, 0].any():
+            return drawn
+
+
+@cache
+def shares_again() -> np.ndarray:
+    """Of 64 and of 100, in per cent, in each of 2000 resamples."""
+    draw = np.random.Generator(np.random.MT19937(7))
+    again = [believed(*(resampled(of, draw) for of in observed())) for _ in range(2000)]
+    return np.array([(one["64"], one["100"]) for one in again])
 
 
 @cache
 def order() -> str:
-    """64 or 100 are more likely if they are so in every way and in 95 % of resamples."""
-    ahead = {one["64"] > one["100"] for one in ways()}
+    """64 or 100 are more likely if they are so in every way that votes, and in 95 % of resamples."""
+    same_mean = 1  # in which the accuracy with more neurons does not count
+    ahead = {one["64"] > one["100"] for place, one in enumerate(ways()) if place != same_mean}
     if len(ahead) == 1:
-        draw = np.random.Generator(np.random.MT19937(7))
-        again = [believed(*(resampled(of, draw) for of in observed())) for _ in range(400)]
-        share = np.mean([one["64"] > one["100"] for one in again])
+        of_64, of_100 = shares_again().T
+        share = np.mean(of_64 > of_100)
         if ahead == {True} and share >= 0.95:
             return "Los de 64 son más probables"
         if ahead == {False} and share <= 0.05:
