@@ -75,7 +75,7 @@ def beyond() -> list[str]:
         f"for {most} labels, in row 10",
         "batches of 64 or the assignment's 100: undecided",
         f"{c7.modelos_64_menor:.0f} to {c7.modelos_64_mayor:.0f} % for 64",
-        f"and {c7.remuestreos_64_menor:.0f} to {c7.remuestreos_64_mayor:.0f} % over resampled runs",
+        f"and {c7.remuestreos_64_menor:.0f} to {c7.remuestreos_64_mayor:.0f} % in 95 % of resamples",
         f"by chance {c7.tres_desde:.0f} to {c7.tres_hasta:.0f} % of the time (95 % credible interval)",
         # The rest is a square.
         f"rows and columns {c8.pixeles_resto**0.5:.0f} to 27 of the output do not depend on the code",
