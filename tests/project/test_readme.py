@@ -85,6 +85,7 @@ def beyond() -> list[str]:
         f"128 against 64 is {plain(c9.simple_64_128_prueba)} points on the test set and "
         f"{plain(c9.simple_64_128_validacion)} on the validation set",
         f"256 against 64, {plain(c9.simple_64_256_prueba)} and {plain(c9.simple_64_256_validacion)}",
+        "256 against 128 is not told apart",
         f"with {few}, over {c10.semillas_nuevas} other autoencoders, added to decide it, "
         f"{plain(c10.decide_prueba)} points on the test set and "
         f"{plain(c10.decide_validacion)} on the validation set",

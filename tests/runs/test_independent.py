@@ -532,6 +532,18 @@ SENTENCES = [
     ("README", "undecided", lambda: evidence.order() == "Entre los dos no se puede decidir"),
     ("README", "no difference seen", lambda: not on_both(with_all_labels)),
     ("README", "plain scores cannot lose any", none_lost),
+    (
+        "README",
+        "yes, a little: with plain scores",
+        lambda: "más" in verdict(64, 128) and "más" in verdict(64, 256),
+    ),
+    ("README", "256 against 128 is not told apart", lambda: "no se distingue" in verdict(128, 256)),
+    (
+        "summary",
+        "In twenty networks of each",
+        lambda: len(plain_accuracy(64)) == len(plain_accuracy(128)) == 20,
+    ),
+    ("summary", "that cannot lose a class it is", lambda: "más" in verdict(64, 128)),
     ("README", "are above that of any of ours that lost one", lost_are_below_the_published),
 ]
 
