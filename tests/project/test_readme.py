@@ -75,7 +75,7 @@ def beyond() -> list[str]:
         f"for {most} labels, in row 10",
         "batches of 64 or the assignment's 100: undecided",
         f"{c7.modelos_64_menor:.0f} to {c7.modelos_64_mayor:.0f} % for 64",
-        f"and {c7.remuestreos_64_menor:.0f} to {c7.remuestreos_64_mayor:.0f} % over resampled runs",
+        f"and {c7.remuestreos_64_menor:.0f} to {c7.remuestreos_64_mayor:.0f} % in 95 % of resamples",
         f"by chance {c7.tres_desde:.0f} to {c7.tres_hasta:.0f} % of the time (95 % credible interval)",
         # The rest is a square.
         f"rows and columns {c8.pixeles_resto**0.5:.0f} to 27 of the output do not depend on the code",
@@ -85,6 +85,7 @@ def beyond() -> list[str]:
         f"128 against 64 is {plain(c9.simple_64_128_prueba)} points on the test set and "
         f"{plain(c9.simple_64_128_validacion)} on the validation set",
         f"256 against 64, {plain(c9.simple_64_256_prueba)} and {plain(c9.simple_64_256_validacion)}",
+        "256 against 128 is not told apart",
         f"with {few}, over {c10.semillas_nuevas} other autoencoders, added to decide it, "
         f"{plain(c10.decide_prueba)} points on the test set and "
         f"{plain(c10.decide_validacion)} on the validation set",

@@ -20,7 +20,7 @@ live.part("curvas", (element) => {
     ...heading("¿Cuántas corridas hacen falta para que los picos se borren?"),
     group,
     div("live-halves", one.picture, mean.picture),
-    note("En rojo, entrenamiento; en azul, a trazos, validación; finas, las elegidas."),
+    note("En rojo, entrenamiento; en azul, a trazos, validación; bandas, un desvío estándar; finas, las elegidas."),
     here,
     said,
   );
