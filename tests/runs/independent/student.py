@@ -38,24 +38,26 @@ def mean(values: np.ndarray, together: int = 1) -> Difference:
     return values.mean(), quantile(1 - 0.025 / together, len(values) - 1) * error
 
 
+def lead(ones: np.ndarray, others: np.ndarray, more: int = 0) -> tuple[float, float, float]:
+    """How much the others lead on average, in groups that share nothing: mean, standard error and freedom.
+
+    With `more` of 1, how much one more of the others leads one more of these.
+    """
+    parts = [values.var(ddof=1) * (more + 1 / len(values)) for values in (ones, others)]
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (ones, others)))
+    return others.mean() - ones.mean(), math.sqrt(sum(parts)), freedom
+
+
 def welch(ones: np.ndarray, others: np.ndarray, together: int = 1) -> Difference:
     """How much more the others are on average, in groups that share nothing."""
-    parts = [values.var(ddof=1) / len(values) for values in (ones, others)]
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (ones, others)))
-    return others.mean() - ones.mean(), quantile(1 - 0.025 / together, freedom) * math.sqrt(sum(parts))
+    middle, error, freedom = lead(ones, others)
+    return middle, quantile(1 - 0.025 / together, freedom) * error
 
 
 def prediction(values: np.ndarray) -> np.ndarray:
     """Half the interval of one more value around the mean of these; in a matrix, of each column."""
     k = len(values)
     return quantile(0.975, k - 1) * values.std(axis=0, ddof=1) * math.sqrt(1 + 1 / k)
-
-
-def one_pair(ones: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:
-    """How much one more of the others may lead one more of these: mean, standard error and freedom."""
-    parts = [values.var(ddof=1) * (1 + 1 / len(values)) for values in (ones, others)]
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (ones, others)))
-    return others.mean() - ones.mean(), math.sqrt(sum(parts)), freedom
 
 
 def clear(*differences: Difference) -> bool:
