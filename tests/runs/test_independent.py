@@ -488,6 +488,10 @@ def grows(values) -> bool:
     return all(np.diff([values(n).mean() for n in sorted(NS)]) > 0)
 
 
+def undecided() -> bool:
+    return evidence.order() == "Entre los dos no se puede decidir"
+
+
 SENTENCES = [
     ("03", "baja hasta cerca de la época 10", lambda: (curve().mean(0)[:9] > curve().mean(0)[9]).all()),
     ("03", "y después cambia poco", lambda: not clear(mean(curve()[:, -1] - curve()[:, 9]))),
@@ -542,7 +546,8 @@ SENTENCES = [
     ("conclusiones", "en cinco semillas", lambda: len(corrected()) == 5),
     ("conclusiones", "no se distinguen del azar", lambda: not on_both(with_all_labels)),
     ("conclusiones", "quedan excluidas por el ECM", evidence.excluded_by_ecm),
-    ("README", "undecided", lambda: evidence.order() == "Entre los dos no se puede decidir"),
+    ("README", "undecided", undecided),
+    ("ficha", "Con qué lotes entrenó el autor", undecided),
     ("README", "no difference seen", lambda: not on_both(with_all_labels)),
     ("README", "plain scores cannot lose any", none_lost),
     ("README", "yes, a little: with plain scores", more_neurons_help),
