@@ -73,8 +73,9 @@ def beyond() -> list[str]:
     return [
         "± is half of a 95 % interval; in rows 9 and 13",
         f"for {most} labels, in row 10",
-        "batches of 64 or the assignment's 100: undecided",
-        f"{c7.modelos_64_menor:.0f} to {c7.modelos_64_mayor:.0f} % for 64",
+        f"{c7.razon_menor:.1f} to {c7.razon_mayor:.0f} times as likely with batches of 64 "
+        "as with the assignment's 100",
+        f"a tenth to 64, {c7.modelos_64_menor:.0f} to {c7.modelos_64_mayor:.0f} % for 64",
         f"and {c7.remuestreos_64_menor:.0f} to {c7.remuestreos_64_mayor:.0f} % in 95 % of resamples",
         f"by chance {c7.tres_desde:.0f} to {c7.tres_hasta:.0f} % of the time (95 % credible interval)",
         # The rest is a square.
@@ -134,5 +135,5 @@ def test_what_the_answers_say_in_words_holds():
     assert all(read(run, REFERENCE_FOLDER).complete for run in repeated(range(10), **PLAIN))
     # "Undecided", "a little", "no difference seen".
     c7, c10 = chapter(7), chapter(10)
-    assert c7.orden == "Entre los dos no se puede decidir"
+    assert c7.orden == "Con estas corridas no se decide entre los dos"
     assert c10.decide == "preentrenar ayuda" and c10.ayudas == "ninguna"

@@ -287,7 +287,9 @@ NUMBERS = {
         ),
         "modelos_64_menor": lambda: min(way["64"] for way in evidence.ways()),
         "modelos_64_mayor": lambda: max(way["64"] for way in evidence.ways()),
-        "modelos_64_o_100": lambda: min(way["64"] + way["100"] for way in evidence.ways()),
+        "modelos_64_o_100": lambda: min(int(way["64"] + way["100"]) for way in evidence.ways()),
+        "razon_menor": lambda: min(evidence.ratios()),
+        "razon_mayor": lambda: max(evidence.ratios()),
         "orden": evidence.order,
         "orden_minuscula": lambda: evidence.order()[0].lower() + evidence.order()[1:],
         # The notebook draws 20000 times.
@@ -459,6 +461,8 @@ RESAMPLED = {
     "07": {
         "remuestreos_64_menor": lambda: np.quantile(evidence.shares_again()[:, 0], 0.025),
         "remuestreos_64_mayor": lambda: np.quantile(evidence.shares_again()[:, 0], 0.975),
+        "remuestreos_64_delante": evidence.ahead_again,
+        "semillas_64_delante": lambda: evidence.ahead_again(same_seeds=True),
     }
 }
 
@@ -489,7 +493,7 @@ def grows(values) -> bool:
 
 
 def undecided() -> bool:
-    return evidence.order() == "Entre los dos no se puede decidir"
+    return evidence.order() == "Con estas corridas no se decide entre los dos"
 
 
 SENTENCES = [
