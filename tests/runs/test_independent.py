@@ -461,8 +461,8 @@ RESAMPLED = {
     "07": {
         "remuestreos_64_menor": lambda: np.quantile(evidence.shares_again()[:, 0], 0.025),
         "remuestreos_64_mayor": lambda: np.quantile(evidence.shares_again()[:, 0], 0.975),
-        "remuestreos_64_delante": evidence.ahead_again,
-        "semillas_64_delante": lambda: evidence.ahead_again(same_seeds=True),
+        "remuestreos_64_delante": lambda: evidence.ahead(evidence.shares_again()),
+        "semillas_64_delante": lambda: evidence.ahead(evidence.shares_again(same_seeds=True)),
     }
 }
 

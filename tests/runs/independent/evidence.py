@@ -169,9 +169,9 @@ def shares_again(same_seeds=False) -> np.ndarray:
     return np.array(shares)
 
 
-def ahead_again(same_seeds=False) -> float:
-    """In how many per cent of them 64 is more likely than 100."""
-    of_64, of_100 = shares_again(same_seeds).T
+def ahead(shares: np.ndarray) -> float:
+    """In how many per cent of these resamples 64 is more likely than 100."""
+    of_64, of_100 = shares.T
     return 100 * np.mean(of_64 > of_100)
 
 
@@ -179,12 +179,11 @@ def ahead_again(same_seeds=False) -> float:
 def order() -> str:
     """64 or 100 are more likely if they are so in every way that votes, and in 95 % of resamples."""
     same_mean = 1  # in which the accuracy with more neurons does not count
-    ahead = {one["64"] > one["100"] for place, one in enumerate(ways()) if place != same_mean}
-    if len(ahead) == 1:
-        if ahead == {True} and ahead_again() >= 95:
-            return "Los de 64 son más probables"
-        if ahead == {False} and ahead_again() <= 5:
-            return "Los de 100 son más probables"
+    votes = {one["64"] > one["100"] for place, one in enumerate(ways()) if place != same_mean}
+    if votes == {True} and ahead(shares_again()) >= 95:
+        return "Los de 64 son más probables"
+    if votes == {False} and ahead(shares_again()) <= 5:
+        return "Los de 100 son más probables"
     return "Con estas corridas no se decide entre los dos"
 
 
